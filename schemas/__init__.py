@@ -1,0 +1,1 @@
+"""What travels: typed events, codec, vendor payloads, the published contract."""

@@ -1,0 +1,92 @@
+"""Every topic that npstream reads or writes, in one table. Topic creation, checks, the AsyncAPI document and the docs come
+from here, so that they cannot disagree."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+DAY_S = 86_400
+"""Seconds of a UTC day."""
+
+PARTITIONS = 12
+"""Partitions of every topic unless set otherwise: enough for a dozen workers, few enough for one. Fixed for life, since a
+key's partition is where its state is."""
+
+RAW = "nps.responses.raw"
+RESPONSES = "nps.responses"
+SCORED = "nps.responses.scored"
+CHANGES = "nps.category.changes"
+DETRACTORS = "nps.detractors"
+PROMOTERS = "nps.promoters"
+CELLS = "nps.segments.cells"
+ACCOUNT_ROLLUPS = "nps.rollups.accounts"
+SEGMENT_ROLLUPS = "nps.rollups.segments"
+DEAD_LETTERS = "nps.responses.dlq"
+
+
+class CleanUp(Enum):
+    """What the broker does with old records."""
+
+    DELETE = "delete"
+    COMPACT = "compact"
+    COMPACT_DELETE = "compact,delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic: its name, what its key is, the schema of its values, and how long they stay."""
+
+    name: str
+    key: str
+    holds: str
+    schema: str | None
+    """Name of the type in `schemas.events` that its values have; None where values are anything."""
+    clean_up: CleanUp
+    retention_days: int | None = None
+    """None: as long as the key lives (compacted)."""
+    internal: bool = False
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The broker's topic configuration; retention in ms."""
+        settings = {"cleanup.policy": self.clean_up.value}
+        if self.retention_days is not None:
+            settings["retention.ms"] = str(self.retention_days * DAY_S * 1000)
+        return settings
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(RAW, "any", "what a survey platform sends; header nps-source names the vendor", None, CleanUp.DELETE, 14),
+    Topic(RESPONSES, "account_id", "canonical responses, corrections and retractions", "Response", CleanUp.DELETE, 800),
+    Topic(SCORED, "account_id", "each accepted response, its category, what it changed", "Scored", CleanUp.DELETE, 30),
+    Topic(CHANGES, "account_id", "a respondent's present category changed", "CategoryChange", CleanUp.DELETE, 30),
+    Topic(
+        DETRACTORS,
+        "account_id",
+        "a detractor appeared, came back, said more, or was withdrawn",
+        "Detractor",
+        CleanUp.DELETE,
+        30,
+    ),
+    Topic(PROMOTERS, "account_id", "a promoter appeared or came again", "Promoter", CleanUp.DELETE, 30),
+    Topic(
+        CELLS,
+        "source partition|incarnation|dimension=value|day",
+        "cumulative cells of a segment",
+        "Cell",
+        CleanUp.COMPACT_DELETE,
+        800,
+        internal=True,
+    ),
+    Topic(ACCOUNT_ROLLUPS, "account_id", "the account's rolling tables", "AccountRollup", CleanUp.COMPACT),
+    Topic(SEGMENT_ROLLUPS, "dimension=value", "the segment's rolling tables", "SegmentRollup", CleanUp.COMPACT),
+    Topic(
+        DEAD_LETTERS,
+        "as it came",
+        "what could not be used, byte for byte, with the reason in headers",
+        None,
+        CleanUp.DELETE,
+        14,
+    ),
+)
+
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -1,0 +1,153 @@
+"""The contract between the engine and what it runs: small enough to learn by heart.
+
+A processor is a pure decision. It reads no clock, writes no log and knows no Kafka: records, state and time come in, an
+`Outbox` comes out. The engine writes the outbox, the changed state and the source positions in one transaction, or none
+of them. This is the only module of `streams` that a processor may import.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+Headers = Sequence[tuple[str, bytes]]
+"""Record headers in their order; a name may come more than once."""
+
+DAY_MS = 86_400_000
+"""Milliseconds of a UTC day."""
+
+
+class Record(Protocol):
+    """One record of a source topic, as it was fetched."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch, UTC: when the record arrived at its first topic."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+class Outgoing(NamedTuple):
+    """One record on its way out."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    """Milliseconds, UTC: as a rule the timestamp of the record that caused it."""
+    headers: Headers = ()
+    route: bytes | int | None = None
+    """What picks the partition: bytes are hashed with murmur2, an int is the partition itself, None takes the key."""
+
+
+class Outbox:
+    """What one call of a processor sends and what it counted. All of it happens with the commit, or not at all."""
+
+    __slots__ = ("events", "facts", "gauges", "more")
+
+    def __init__(self) -> None:
+        self.events: list[Outgoing] = []
+        self.facts: Counter[tuple[str, ...]] = Counter()
+        self.gauges: dict[tuple[str, ...], float | None] = {}
+        self.more = False
+        """Set by `tick` when its share left work over: it is called again after the next batch."""
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        timestamp: int,
+        headers: Headers = (),
+        route: bytes | int | None = None,
+    ) -> None:
+        """Queue one record; order within a partition is the order of the calls. A value of None is a tombstone."""
+        self.events.append(Outgoing(topic, key, value, timestamp, headers, route))
+
+    def count(self, metric: str, *labels: str, amount: int = 1) -> None:
+        """Add to a counter once this outbox is committed: exact, since an abandoned batch counts nothing."""
+        self.facts[(metric, *labels)] += amount
+
+    def gauge(self, metric: str, *labels: str, value: float | None) -> None:
+        """Set a gauge once this outbox is committed; None removes it."""
+        self.gauges[(metric, *labels)] = value
+
+
+class StreamTime:
+    """The task's clock in ms since the epoch, UTC. It never goes back, and a batch that is abandoned leaves no trace in it.
+
+    `at` gives the time at which a record is processed: the greater of the clock and the record's own timestamp, the latter
+    capped (at the wall clock plus a day), so that one record from the far future cannot take the clock with it. Call it
+    once per record, in order.
+    """
+
+    __slots__ = ("cap", "ms")
+
+    def __init__(self, ms: int, cap: int) -> None:
+        self.ms = ms
+        self.cap = cap
+
+    def at(self, timestamp: int) -> int:
+        """Move to the record's timestamp in ms if that is later, at most to the cap; return the time in ms."""
+        if timestamp > self.ms:
+            self.ms = max(self.ms, min(timestamp, self.cap))
+        return self.ms
+
+
+class State(Protocol):
+    """A processor's share of its task's state: keys and values are bytes, and values are never changed in place.
+
+    Reads see this batch's own writes. Writes are staged, and become state (and one changelog record for each changed key)
+    with the commit.
+    """
+
+    @property
+    def partition(self) -> int:
+        """The partition number of the task, the same for all its sources."""
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions each source has: fixed for life."""
+
+    @property
+    def incarnation(self) -> str:
+        """The random id made together with this state; a state built anew has another."""
+
+    @property
+    def cache(self) -> dict[Any, Any]:
+        """Decoded values between batches, at the processor's disposal (it bounds the size itself). The engine empties it
+        whenever a batch is abandoned, so objects kept here may be changed in place, as long as every change is also `put`
+        before `process` or `tick` returns."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+    def put(self, key: bytes, value: bytes) -> None: ...
+    def delete(self, key: bytes) -> None: ...
+
+    def scan(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
+        """Up to `limit` keys that start with `prefix` and are greater than `after`, in order: for bounded ticks with a
+        cursor. Keys first written after a pass over the prefix began (with `after=b""`) may be missing from that pass."""
+
+
+class Processor(Protocol):
+    """One pure decision on co-partitioned sources. One instance serves all partitions: what it knows is in `state`."""
+
+    name: str
+    """Prefixes keys and positions in the changelog: never change it once there is data."""
+    sources: tuple[str, ...]
+    """Co-partitioned topics."""
+
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+        """Handle the records in order. The result must not depend on where batches begin and end. Never raise for bad data."""
+
+    def tick(self, now: int, state: State) -> Outbox:
+        """What passing time brings, at `now` in ms: a bounded share; set `Outbox.more` for another, keep a cursor in state."""
