@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from streams.partitioner import partition_of as partition_of
+
 Headers = Sequence[tuple[str, bytes]]
 """Record headers in their order; a name may come more than once."""
 
