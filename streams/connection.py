@@ -34,9 +34,7 @@ class Connection:
                 context.load_cert_chain(self.ssl_cert_file, self.ssl_key_file)
         except (OSError, ssl.SSLError) as error:
             files = [f for f in (self.ssl_ca_file, self.ssl_cert_file, self.ssl_key_file) if f]
-            raise ConnectionRefused(
-                f"cannot load the TLS files {', '.join(files)}: {error}; check the paths"
-            ) from error
+            raise ConnectionRefused(f"cannot load the TLS files {', '.join(files)}: {error}; check the paths") from error
         return context
 
     @property
