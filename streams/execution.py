@@ -1,0 +1,166 @@
+"""The pure part of a task: state, positions and clock; batches and ticks in, transactions' contents out. No I/O in here.
+
+A batch goes through these steps, of which this module does 1 and 4; writing it is the outbox's work:
+1. `process` (or `tick`) stages changes and returns a `Batch`; records below the position are skipped.
+2. and 3. somebody writes the batch, all of it or none.
+4. `commit` makes the staged changes the state; `abandon` forgets them.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streams.changelog import (
+    CLOCK_KEY,
+    META_KEY,
+    POSITION,
+    SEPARATOR,
+    STATE,
+    ChangelogUnreadable,
+    Position,
+    position_key,
+    state_prefix,
+)
+from streams.processor import DAY_MS, Outbox, Outgoing, Processor, Record, StreamTime
+from streams.state import Identity, StagedState, Store
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction holds."""
+
+    events: list[Outgoing] = field(default_factory=list)
+    changes: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    """Changelog records: state, positions, clock."""
+    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
+    clock: int = 0
+    records: int = 0
+    """Source records that were not skipped."""
+    facts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    gauges: dict[tuple[str, ...], float | None] = field(default_factory=dict)
+    more: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to write and nothing to remember."""
+        return not (self.events or self.changes)
+
+
+class Execution:
+    """One task's processors with their state. Not safe for use by two callers at once: a task serialises its work."""
+
+    def __init__(self, processors: Sequence[Processor], identity: Identity) -> None:
+        self.processors = tuple(processors)
+        self.identity = identity
+        self.clock = 0
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.stores = {processor.name: Store() for processor in processors}
+        self._states = {p.name: StagedState(self.stores[p.name], identity) for p in processors}
+        self._prefixes = {p.name: state_prefix(p.name) for p in processors}
+
+    @classmethod
+    def restored(cls, processors: Sequence[Processor], identity: Identity, records: dict[bytes, bytes]) -> "Execution":
+        """From the last value of each changelog key. Raises ChangelogUnreadable for keys of no known kind or processor."""
+        execution = cls(processors, identity)
+        for key, value in records.items():
+            execution._load(key, value)
+        return execution
+
+    def _load(self, key: bytes, value: bytes) -> None:
+        kind, rest = key[:1], key[1:]
+        if kind == STATE:
+            name, _, state_key = rest.partition(SEPARATOR)
+            store = self.stores.get(name.decode())
+            if store is None:
+                raise ChangelogUnreadable(
+                    f"the changelog holds state of processor {name.decode()!r}, which this unit does not run"
+                )
+            store.apply(state_key, value)
+        elif kind == POSITION:
+            name, _, topic = rest.partition(SEPARATOR)
+            self.positions[(name.decode(), topic.decode())] = Position.decode(value)
+        elif key == CLOCK_KEY:
+            self.clock = int(value)
+        elif key != META_KEY:
+            raise ChangelogUnreadable(f"the changelog holds a record with key {key[:40]!r}, which this version does not know")
+
+    def position(self, topic: str) -> int | None:
+        """The lowest next offset among the processors that read the topic; None if none of them has a position."""
+        nexts = [self.positions[p.name, topic].next for p in self.processors if (p.name, topic) in self.positions]
+        behind = any(topic in p.sources and (p.name, topic) not in self.positions for p in self.processors)
+        return None if behind or not nexts else min(nexts)
+
+    def process(self, records: Sequence[Record], wall_ms: int) -> Batch:
+        """Stage what the records bring; those below a processor's position are skipped for it."""
+        batch = Batch(clock=self.clock)
+        for processor in self.processors:
+            fresh = self._fresh(processor, records)
+            if not fresh:
+                continue
+            now = StreamTime(self.clock, wall_ms + DAY_MS)
+            outbox = processor.process(fresh, self._states[processor.name], now)
+            batch.records += len(fresh)
+            batch.clock = max(batch.clock, now.ms)
+            for record in self._last_of_each_topic(fresh):
+                batch.positions[(processor.name, record.topic)] = Position.after(record)
+            self._gather(processor, outbox, batch)
+        self._seal(batch)
+        return batch
+
+    def tick(self, wall_ms: int) -> Batch:
+        """Stage a bounded share of what passing time brings. A share that changes nothing leaves the clock alone."""
+        now = max(self.clock, wall_ms)
+        batch = Batch(clock=self.clock)
+        for processor in self.processors:
+            outbox = processor.tick(now, self._states[processor.name])
+            batch.more = batch.more or outbox.more
+            self._gather(processor, outbox, batch)
+        if not batch.empty:
+            batch.clock = now
+        self._seal(batch)
+        return batch
+
+    def commit(self, batch: Batch) -> None:
+        """The batch was written: its staged changes are the state now."""
+        for state in self._states.values():
+            state.commit()
+        self.positions.update(batch.positions)
+        self.clock = batch.clock
+
+    def abandon(self) -> None:
+        """The batch was not written, or nobody knows: forget it."""
+        for state in self._states.values():
+            state.abandon()
+
+    def _fresh(self, processor: Processor, records: Sequence[Record]) -> Sequence[Record]:
+        if len(self.processors) == 1 and len(processor.sources) == 1:
+            position = self.positions.get((processor.name, processor.sources[0]))
+            if position is None or records[0].offset >= position.next:
+                return records
+            return [record for record in records if record.offset >= position.next]
+        floor = {
+            topic: self.positions[processor.name, topic].next
+            for topic in processor.sources
+            if (processor.name, topic) in self.positions
+        }
+        return [r for r in records if r.topic in processor.sources and r.offset >= floor.get(r.topic, 0)]
+
+    @staticmethod
+    def _last_of_each_topic(records: Sequence[Record]) -> list[Record]:
+        last: dict[str, Record] = {records[-1].topic: records[-1]}
+        first_topic = records[0].topic
+        if first_topic not in last or any(record.topic != first_topic for record in records):
+            last = {record.topic: record for record in records}
+        return list(last.values())
+
+    def _gather(self, processor: Processor, outbox: Outbox, batch: Batch) -> None:
+        prefix = self._prefixes[processor.name]
+        batch.events.extend(outbox.events)
+        batch.changes.extend((prefix + key, value) for key, value in self._states[processor.name].changes())
+        batch.facts.update(outbox.facts)
+        batch.gauges.update(outbox.gauges)
+
+    def _seal(self, batch: Batch) -> None:
+        batch.changes.extend((position_key(*key), position.encode()) for key, position in batch.positions.items())
+        if batch.clock != self.clock:
+            batch.changes.append((CLOCK_KEY, b"%d" % batch.clock))

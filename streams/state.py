@@ -1,0 +1,128 @@
+"""A task's state: committed stores, and the staged view that a processor works on. No I/O in here."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a task is: its partition number, how many there are, and the random id of its state."""
+
+    partition: int
+    partitions: int
+    incarnation: str
+
+
+class Store:
+    """The committed state of one processor in one task: bytes to bytes, in memory.
+
+    Values are bytes, not objects: the collector never walks them, a changelog record is what is stored, and a restore is one
+    assignment a record.
+    """
+
+    __slots__ = ("_pass", "bytes", "entries")
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, bytes] = {}
+        self.bytes = 0
+        """Sum of the lengths of keys and values in bytes."""
+        self._pass: tuple[bytes, list[bytes]] | None = None
+
+    def apply(self, key: bytes, value: bytes | None) -> None:
+        """Make one committed change; None deletes."""
+        old = self.entries.get(key)
+        if value is None:
+            if old is not None:
+                del self.entries[key]
+                self.bytes -= len(key) + len(old)
+        else:
+            self.entries[key] = value
+            self.bytes += len(value) - len(old) if old is not None else len(key) + len(value)
+
+    def scan(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
+        """Up to `limit` keys with the prefix, greater than `after`, in order.
+
+        A pass sorts the keys once, when it begins or when its cursor comes from a state that was restored, and then walks
+        that list: a sort for each share would cost more than the share.
+        """
+        if not after or self._pass is None or self._pass[0] != prefix:
+            self._pass = (prefix, sorted(key for key in self.entries if key.startswith(prefix)))
+        keys = self._pass[1]
+        found: list[bytes] = []
+        start = bisect_right(keys, after)
+        for index in range(start, len(keys)):
+            if len(found) == limit:
+                break
+            if keys[index] in self.entries:
+                found.append(keys[index])
+        return found
+
+
+class StagedState:
+    """One processor's view of its store while a batch is made: reads see the batch's own writes, nothing is kept until
+    `commit`. Implements `streams.processor.State`."""
+
+    __slots__ = ("_cache", "_identity", "_staged", "_store")
+
+    def __init__(self, store: Store, identity: Identity) -> None:
+        self._store = store
+        self._identity = identity
+        self._staged: dict[bytes, bytes | None] = {}
+        self._cache: dict[Any, Any] = {}
+
+    @property
+    def partition(self) -> int:
+        """The partition number of the task."""
+        return self._identity.partition
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions each source has."""
+        return self._identity.partitions
+
+    @property
+    def incarnation(self) -> str:
+        """The random id made together with this state; the later made is the greater."""
+        return self._identity.incarnation
+
+    @property
+    def cache(self) -> dict[Any, Any]:
+        """Decoded values between batches, emptied when a batch is abandoned."""
+        return self._cache
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value as this batch has left it so far."""
+        if key in self._staged:
+            return self._staged[key]
+        return self._store.entries.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Stage a value."""
+        self._staged[key] = value
+
+    def delete(self, key: bytes) -> None:
+        """Stage a deletion."""
+        self._staged[key] = None
+
+    def scan(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
+        """Committed keys in order; keys that this batch has staged may be missing, deleted ones are left out."""
+        keys = self._store.scan(prefix, after, limit)
+        return [key for key in keys if self._staged.get(key, b"") is not None]
+
+    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """What differs from the committed state, each key once, in the order of first writing."""
+        committed = self._store.entries
+        return ((key, value) for key, value in self._staged.items() if committed.get(key) != value)
+
+    def commit(self) -> None:
+        """Make the staged changes the state."""
+        for key, value in self._staged.items():
+            self._store.apply(key, value)
+        self._staged.clear()
+
+    def abandon(self) -> None:
+        """Forget the staged changes, and the decoded values that may hold them."""
+        self._staged.clear()
+        self._cache.clear()

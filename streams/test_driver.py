@@ -1,0 +1,175 @@
+"""Run processors with no broker and with a clock that the test moves: the same execution that a worker runs, on topics that
+are lists. Batches are as large as the test says, and a crash is an item in a test's input."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.changelog import META_KEY, Meta, new_incarnation
+from streams.execution import Batch, Execution
+from streams.partitioner import partition_of
+from streams.processor import Headers, Outgoing, Processor
+from streams.state import Identity
+
+DRIVER_STEPS = 100_000
+"""A run that takes more batches than this is a loop between processors, not work."""
+
+
+class DriverLoop(RuntimeError):
+    """The processors keep sending to each other, or a tick always wants more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One record of a topic, as a consumer would see it. Timestamp in ms, UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class _Task:
+    """One processor on one partition: an execution, its changelog, and the bookmark from which a restart is fed again."""
+
+    def __init__(self, processor: Processor, partition: int, partitions: int, now: int) -> None:
+        self.processor = processor
+        self.changelog: dict[bytes, bytes] = {}
+        self.bookmarks = dict.fromkeys(processor.sources, 0)
+        self.read = dict(self.bookmarks)
+        self.identity = Identity(partition, partitions, new_incarnation(now))
+        self.append([(META_KEY, Meta(partitions, self.identity.incarnation).encode())])
+        self.execution = Execution([processor], self.identity)
+
+    def append(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+        for key, value in records:
+            if value is None:
+                self.changelog.pop(key, None)
+            else:
+                self.changelog[key] = value
+
+    def reopen(self) -> None:
+        """Restore from the changelog alone, and read from a bookmark that lags behind, as a group offset does."""
+        meta = Meta.decode(self.changelog[META_KEY])
+        self.identity = Identity(self.identity.partition, meta.partitions, meta.incarnation)
+        self.execution = Execution.restored([self.processor], self.identity, self.changelog)
+        self.read, self.bookmarks = dict(self.bookmarks), dict(self.read)
+
+
+class TestDriver:
+    """Any set of processors, each on every partition; what one sends to another's source reaches it."""
+
+    __test__ = False  # not a test case, whatever its name says to a collector
+
+    def __init__(self, processors: Sequence[Processor], *, now: int, partitions: int = 1) -> None:
+        self.now = now
+        """The wall clock in ms, UTC."""
+        self.partitions = partitions
+        self.facts: Counter[tuple[str, ...]] = Counter()
+        self.gauges: dict[tuple[str, ...], float] = {}
+        self._topics: dict[str, list[list[Sent]]] = defaultdict(lambda: [[] for _ in range(partitions)])
+        self._tasks = [_Task(processor, p, partitions, now) for processor in processors for p in range(partitions)]
+
+    def pipe(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        timestamp: int | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> int:
+        """Append one record to a topic and return its offset; the timestamp is the driver's clock unless given."""
+        when = self.now if timestamp is None else timestamp
+        return self._append(Outgoing(topic, key, value, when, headers, partition if partition is not None else key), 0)
+
+    def run(self, batch: int = 500) -> None:
+        """Process all that is pending, in batches of at most `batch` records."""
+        for _ in range(DRIVER_STEPS):
+            if sum(self._step(task, batch) for task in self._tasks) == 0:
+                return
+        raise DriverLoop(f"still not done after {DRIVER_STEPS} rounds: do the processors send to each other for ever?")
+
+    def advance(self, ms: int) -> None:
+        """Move the wall clock on, tick every task until none has more, and process what that sent."""
+        self.now += ms
+        for task in self._tasks:
+            for _ in range(DRIVER_STEPS):
+                made = task.execution.tick(self.now)
+                self._commit(task, made)
+                if not made.more:
+                    break
+            else:
+                raise DriverLoop(f"processor {task.processor.name!r} wants another tick after {DRIVER_STEPS}")
+        self.run()
+
+    def abandon(self, batch: int = 500) -> None:
+        """Let every task process its next batch and lose it, as a crash right before the commit would; then open it again."""
+        for task in self._tasks:
+            records = self._next(task, batch)
+            if records:
+                task.execution.process(records, self.now)
+                task.execution.abandon()
+        self.restart()
+
+    def restart(self) -> None:
+        """Open every task again from its changelog alone."""
+        for task in self._tasks:
+            task.reopen()
+
+    def sent(self, topic: str) -> list[Sent]:
+        """Everything in the topic, partition by partition, in order."""
+        return [record for partition in self._topics[topic] for record in partition]
+
+    def table(self, topic: str) -> dict[bytes, bytes]:
+        """The last value of each key; tombstones removed."""
+        last = {record.key or b"": record.value for record in self.sent(topic)}
+        return {key: value for key, value in last.items() if value is not None}
+
+    def state(self, name: str, partition: int = 0) -> dict[bytes, bytes]:
+        """A copy of a processor's committed state."""
+        task = next(t for t in self._tasks if t.processor.name == name and t.identity.partition == partition)
+        return dict(task.execution.stores[name].entries)
+
+    def _append(self, event: Outgoing, home: int) -> int:
+        route = event.route if event.route is not None else event.key
+        if isinstance(route, int):
+            partition = route % self.partitions
+        else:
+            partition = home if route is None else partition_of(route, self.partitions)
+        records = self._topics[event.topic][partition]
+        records.append(
+            Sent(event.topic, partition, len(records), event.timestamp, event.key, event.value, tuple(event.headers))
+        )
+        return len(records) - 1
+
+    def _next(self, task: _Task, batch: int) -> list[Sent]:
+        records: list[Sent] = []
+        for topic in task.processor.sources:
+            start = task.read[topic]
+            records += self._topics[topic][task.identity.partition][start : start + batch - len(records)]
+        return records
+
+    def _step(self, task: _Task, batch: int) -> bool:
+        records = self._next(task, batch)
+        if not records:
+            return False
+        self._commit(task, task.execution.process(records, self.now))
+        for record in records:
+            task.read[record.topic] = record.offset + 1
+        return True
+
+    def _commit(self, task: _Task, made: Batch) -> None:
+        for event in made.events:
+            self._append(event, task.identity.partition)
+        task.append(made.changes)
+        task.execution.commit(made)
+        self.facts.update(made.facts)
+        for name, value in made.gauges.items():
+            if value is None:
+                self.gauges.pop(name, None)
+            else:
+                self.gauges[name] = value
