@@ -1,0 +1,206 @@
+"""The types of what travels, field by field: they document, validate and become the published JSON Schemas.
+
+Times are RFC 3339 strings in UTC with milliseconds, days are `2026-03-01`. Optional fields are left out when empty. Readers
+ignore fields that they do not know, so that a field can be added. Fast paths may write plain dicts; the tests hold their
+output against these types.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+MAX_ID_CHARS: Final = 500
+"""Longest id: ids are part of state keys, and real ones (UUIDs, e-mail addresses) are far shorter."""
+MAX_COMMENT_BYTES: Final = 65_536
+"""Longest comment in UTF-8: a text of ten pages. Longer ones are a document sent by mistake."""
+MAX_SEGMENTS: Final = 20
+"""Most dimension=value pairs of a response: each one is a cell to count in."""
+MAX_SEGMENT_VALUE_CHARS: Final = 200
+"""Longest value of a segment: a name, not a text."""
+DIMENSION_PATTERN: Final = r"^[a-z0-9_]{1,40}$"
+"""What the name of a dimension looks like: usable in a topic key and as a metric label as it is."""
+
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
+Time = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        description="RFC 3339, UTC, milliseconds",
+        examples=["2026-03-01T09:30:00.000Z"],
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+Day = Annotated[
+    str,
+    Meta(pattern=r"^\d{4}-\d\d-\d\d$", description="a UTC day", examples=["2026-03-01"], extra_json_schema={"format": "date"}),
+]
+Score = Annotated[int, Meta(ge=0, le=10, description="the answer to how likely one is to recommend")]
+Category = Literal["detractor", "passive", "promoter"]
+"""0-6 detractor, 7-8 passive, 9-10 promoter."""
+Severity = Literal["critical", "high", "elevated"]
+"""0-2 critical, 3-4 high, 5-6 elevated."""
+Dimension = Annotated[str, Meta(pattern=DIMENSION_PATTERN)]
+SegmentValue = Annotated[str, Meta(min_length=1, max_length=MAX_SEGMENT_VALUE_CHARS)]
+Segments = Annotated[dict[Dimension, SegmentValue], Meta(max_length=MAX_SEGMENTS, description="dimension to value")]
+Count = Annotated[int, Meta(ge=0)]
+Nps = Annotated[float, Meta(ge=-100, le=100, description="one decimal, half away from zero")]
+
+
+class Response(Struct, omit_defaults=True):
+    """One answer of a respondent. It may come again: the version is `updated_at`, else when it first arrived.
+
+    A correction is the same response_id with other content; one without segments keeps the old ones. Without respondent_id it
+    is anonymous and counted in `responses` alone.
+    """
+
+    response_id: Id
+    account_id: Id
+    score: Score
+    responded_at: Time
+    respondent_id: Id | UnsetType = UNSET
+    updated_at: Time | UnsetType = UNSET
+    comment: str | UnsetType = UNSET
+    segments: Segments | UnsetType = UNSET
+    survey_id: Id | UnsetType = UNSET
+    source: Annotated[str, Meta(description="the adapter that read it")] | UnsetType = UNSET
+    channel: Id | UnsetType = UNSET
+    locale: Id | UnsetType = UNSET
+
+
+class Retraction(Struct, omit_defaults=True):
+    """Takes a response back, also when it arrives before it."""
+
+    kind: Literal["retraction"]
+    response_id: Id
+    account_id: Id
+    updated_at: Time | UnsetType = UNSET
+    source: Annotated[str, Meta(description="the adapter that read it")] | UnsetType = UNSET
+
+
+class Scored(Struct, omit_defaults=True):
+    """A response as accepted, its category, and what it changed. A retraction of what was never seen has neither score nor
+    category."""
+
+    response_id: Id
+    account_id: Id
+    change: Literal["new", "correction", "retraction", "late", "expired"]
+    as_of: Annotated[str, Meta(description="the UTC day or time as of which it was counted")]
+    category: Category | UnsetType | None = UNSET
+    score: Score | UnsetType = UNSET
+    responded_at: Time | UnsetType = UNSET
+    previous_category: Category | UnsetType | None = UNSET
+    previous_score: Score | UnsetType | None = UNSET
+    respondent_id: Id | UnsetType = UNSET
+    updated_at: Time | UnsetType = UNSET
+    comment: str | UnsetType = UNSET
+    segments: Segments | UnsetType = UNSET
+    survey_id: Id | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    channel: Id | UnsetType = UNSET
+    locale: Id | UnsetType = UNSET
+
+
+class CategoryChange(Struct, omit_defaults=True, rename={"previous": "from"}):
+    """A respondent's present category is another one than before. `to` is null when no response is left, `from` when there was
+    none before."""
+
+    account_id: Id
+    respondent_id: Id
+    response_id: Id
+    previous: Category | None
+    to: Category | None
+    cause: Literal["response", "correction", "retraction"]
+    changed_at: Time
+    direction: Literal["up", "down"] | UnsetType | None = UNSET
+    score: Score | UnsetType | None = UNSET
+    previous_score: Score | UnsetType | None = UNSET
+    segments: Segments | UnsetType = UNSET
+
+
+class Detractor(Struct, omit_defaults=True):
+    """A detractor appeared, came back, said more or other, or was withdrawn."""
+
+    account_id: Id
+    response_id: Id
+    score: Score
+    severity: Severity
+    revision: Annotated[Count, Meta(description="0 for the first event of a response, one more for each later one")]
+    consecutive: Annotated[Count, Meta(description="detractor responses of the respondent in a row, this one included")]
+    responded_at: Time
+    respondent_id: Id | UnsetType = UNSET
+    comment: str | UnsetType = UNSET
+    segments: Segments | UnsetType = UNSET
+    account_nps: Annotated[Nps | None, Meta(description="the account's headline NPS after this response")] | UnsetType = UNSET
+    withdrawn: Annotated[bool, Meta(description="true: a correction or retraction took it back")] | UnsetType = UNSET
+
+
+class Promoter(Struct, omit_defaults=True):
+    """A promoter appeared or came again."""
+
+    account_id: Id
+    response_id: Id
+    score: Annotated[int, Meta(ge=9, le=10)]
+    responded_at: Time
+    respondent_id: Id | UnsetType = UNSET
+    comment: str | UnsetType = UNSET
+    revision: Count | UnsetType = UNSET
+    consecutive: Annotated[Count, Meta(description="promoter responses of the respondent in a row")] | UnsetType = UNSET
+    segments: Segments | UnsetType = UNSET
+    account_nps: Annotated[Nps | None, Meta(description="the account's headline NPS after this response")] | UnsetType = UNSET
+    first: Annotated[bool, Meta(description="true: the respondent's first promoter response")] | UnsetType = UNSET
+
+
+class WindowStats(Struct, omit_defaults=True):
+    """Counts and score of one window. An empty one has zero counts and no nps, low, high, change, significant or band."""
+
+    promoters: Count
+    passives: Count
+    detractors: Count
+    total: Count
+    nps: Nps | UnsetType = UNSET
+    low: Annotated[Nps, Meta(description="lower end of the 95 % interval (adjusted Wald)")] | UnsetType = UNSET
+    high: Annotated[Nps, Meta(description="upper end of the 95 % interval (adjusted Wald)")] | UnsetType = UNSET
+    previous_nps: Annotated[Nps, Meta(description="of the window before this one")] | UnsetType = UNSET
+    change: Annotated[float, Meta(ge=-200, le=200, description="nps less previous_nps")] | UnsetType = UNSET
+    significant: Annotated[bool, Meta(description="the change is more than chance at 95 %")] | UnsetType = UNSET
+    band: Literal["needs work", "good", "favourable", "excellent", "world class"] | UnsetType = UNSET
+
+
+class Window(Struct):
+    """One window, counted in both ways."""
+
+    responses: Annotated[WindowStats, Meta(description="each response")]
+    respondents: Annotated[WindowStats, Meta(description="each respondent's latest response in the window")]
+
+
+Windows = Annotated[
+    dict[Annotated[str, Meta(pattern=r"^[1-9]\d*d$")], Window],
+    Meta(description="by length: a window of N days ends with the day as_of", examples=[["7d", "30d", "90d", "365d"]]),
+]
+
+
+class AccountRollup(Struct):
+    """An account's rolling tables."""
+
+    account_id: Id
+    as_of: Day
+    windows: Windows
+
+
+class SegmentRollup(Struct):
+    """A segment's rolling tables, over all accounts."""
+
+    dimension: Dimension
+    value: SegmentValue
+    as_of: Day
+    windows: Windows
+
+
+class Cell(Struct, omit_defaults=True):
+    """Cumulative counts of one source partition for one segment and day: what it stands at, never a difference.
+
+    Internal. Which source partition, incarnation, segment and day it is for stands in the key.
+    """
+
+    responses: Any = UNSET
+    respondents: Any = UNSET
