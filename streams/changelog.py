@@ -46,6 +46,8 @@ class Meta:
     partitions: int
     incarnation: str
     owner: Owner | None = None
+    transactional: bool = True
+    """Whether the state was written in transactions: then it is never continued without."""
     format: int = FORMAT
 
     def encode(self) -> bytes:
@@ -62,7 +64,7 @@ class Meta:
                 "run the version that wrote it, or upgrade this one"
             )
         owner = fields["owner"]
-        return cls(fields["partitions"], fields["incarnation"], Owner(**owner) if owner else None)
+        return cls(fields["partitions"], fields["incarnation"], Owner(**owner) if owner else None, fields["transactional"])
 
 
 @dataclass(frozen=True, slots=True)

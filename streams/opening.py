@@ -1,0 +1,169 @@
+"""Opening a task: from nothing to a state that is known to be right, and a writer that nobody else can outdo.
+
+The steps, and what a crash right after each of them means:
+
+1. Fence: initialise the transactional id. The last owner's transaction is ended, it can write no more.
+   After: nothing is written; the next opening fences again.
+2. Settle: wait until the changelog's stable end is its end. Up to the last stable offset alone, a hanging transaction
+   would hide committed state behind it.                                          After: as after 1.
+3. Restore: read the changelog to its end: state, positions, clock, meta. A suspended state is used instead if the
+   changelog's end shows that nobody has written since.                            After: as after 1.
+4. Check: do positions, partition counts, fingerprints and the group's offset fit what the topics hold? If not, refuse in
+   one line that says what to do.                                                  After: as after 1.
+5. Claim: write the owner into the meta record.
+   After: the meta record names an owner that is gone; the next opening overwrites it.
+6. Release: read from the positions, whatever the group offset says (the task does this, with the transport).
+   After: nothing was read; the next opening starts at the same positions.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from streams.broker import Broker, Ends, Reader, Writer
+from streams.changelog import META_KEY, ChangelogUnreadable, Meta, Owner, new_incarnation
+from streams.checking import OpeningRules, Refusal, check
+from streams.execution import Execution
+from streams.phase import Phase
+from streams.processor import Processor
+from streams.state import Identity
+from streams.task_name import TaskName
+
+SETTLE_POLL_S = 0.05
+"""How often the changelog's ends are compared: a fenced transaction's markers arrive within milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """A state kept from before, and the changelog's end after its last write."""
+
+    execution: Execution
+    meta: Meta
+    changelog_end: int
+
+
+@dataclass(slots=True)
+class Opened:
+    """A task that may run."""
+
+    execution: Execution
+    writer: Writer
+    meta: Meta
+    starts: dict[str, int]
+    """Where to read each source from."""
+    changelog_end: int | None
+    restored: int = 0
+    """Changelog records read; 0 when a suspended state was used."""
+    gap: int = 0
+    """Source records that retention deleted before they were consumed."""
+
+
+async def open_task(
+    name: TaskName,
+    processors: Sequence[Processor],
+    broker: Broker,
+    owner: Owner,
+    rules: OpeningRules,
+    enter: Callable[[Phase], None],
+    suspended: Suspended | None = None,
+) -> Opened:
+    """The steps above; `enter` is told of each phase before it begins.
+
+    Raises Refusal when a person must decide, BrokerAway or WriteFailed when another try may help.
+    """
+    sources = sorted({topic for processor in processors for topic in processor.sources})
+    # 1. Fence.
+    enter(Phase.FENCING)
+    writer = await broker.fence(name.transactional_id, name.changelog, name.partition)
+    try:
+        # 2. Settle.
+        enter(Phase.SETTLING)
+        ends = await _settle(name, broker, rules)
+        # 3. Restore.
+        enter(Phase.RESTORING)
+        async with broker.reader() as reader:
+            restored = 0
+            partitions = await _partitions(broker, sources)
+            if suspended is not None and suspended.changelog_end == ends.high:
+                execution, meta, fresh = suspended.execution, suspended.meta, False
+            else:
+                entries, restored = await _restore(name, reader, ends)
+                fresh = META_KEY not in entries
+                if fresh and entries:
+                    raise Refusal(
+                        f"{name}: changelog {name.changelog} holds records but no meta record: it was truncated, "
+                        f"or is not ours; {name.anew}"
+                    )
+                meta = (
+                    Meta(partitions[sources[0]], new_incarnation(rules.clock_ms()), transactional=broker.transactional)
+                    if fresh
+                    else _decoded(name, entries[META_KEY])
+                )
+                execution = _execution(name, processors, meta, entries)
+            # 4. Check.
+            enter(Phase.CHECKING)
+            starts, gap = await check(name, broker, reader, execution, meta, owner, partitions, fresh, rules)
+        # 5. Claim.
+        enter(Phase.CLAIMING)
+        meta = Meta(meta.partitions, meta.incarnation, owner, meta.transactional)
+        written = await writer.write((), [(META_KEY, meta.encode())])
+    except BaseException:
+        await writer.discard()
+        raise
+    return Opened(execution, writer, meta, starts, written.changelog_end, restored, gap)
+
+
+async def _settle(name: TaskName, broker: Broker, rules: OpeningRules) -> Ends:
+    deadline = time.monotonic() + rules.settle_timeout_s
+    while True:
+        ends = await broker.ends(name.changelog, name.partition)
+        if ends.stable >= ends.high:
+            return ends
+        if time.monotonic() > deadline:
+            raise Refusal(
+                f"{name}: a transaction hangs in {name.changelog}-{name.partition}: stable end {ends.stable}, end {ends.high}, "
+                f"after {rules.settle_timeout_s:g} s; find it with `kafka-transactions.sh find-hanging "
+                f"--topic {name.changelog} --partition {name.partition}` and abort it there, then restart this worker"
+            )
+        await asyncio.sleep(SETTLE_POLL_S)
+
+
+async def _partitions(broker: Broker, sources: Sequence[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for topic in sources:
+        count = await broker.partitions(topic)
+        if count is None:
+            raise Refusal(
+                f"source topic {topic} does not exist: create it, for instance with the command that creates all topics"
+            )
+        counts[topic] = count
+    return counts
+
+
+async def _restore(name: TaskName, reader: Reader, ends: Ends) -> tuple[dict[bytes, bytes], int]:
+    entries: dict[bytes, bytes] = {}
+    count = 0
+    async for chunk in reader.entries(name.changelog, name.partition, ends.high):
+        count += len(chunk)
+        for key, value in chunk:
+            if value is None:
+                entries.pop(key, None)
+            else:
+                entries[key] = value
+    return entries, count
+
+
+def _decoded(name: TaskName, value: bytes) -> Meta:
+    try:
+        return Meta.decode(value)
+    except ChangelogUnreadable as error:
+        raise Refusal(f"{name}: {error}") from error
+
+
+def _execution(name: TaskName, processors: Sequence[Processor], meta: Meta, entries: dict[bytes, bytes]) -> Execution:
+    identity = Identity(name.partition, meta.partitions, meta.incarnation)
+    try:
+        return Execution.restored(processors, identity, entries)
+    except ChangelogUnreadable as error:
+        raise Refusal(f"{name}: {error}; run the version that wrote it") from error

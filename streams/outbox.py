@@ -1,0 +1,214 @@
+"""Writers: how a batch gets to Kafka, all of it or none of it.
+
+With transactions, for each batch:
+1. Begin.                     A crash before or after: nothing was written.
+2. Produce events, changes.   A crash after: the transaction is open; readers of committed records see nothing, the next owner's
+                              fence aborts it.
+3. When every produce has succeeded, commit. A crash after: the batch is in, the next owner restores it with its positions.
+Nothing is awaited between 1 and 3 but Kafka. When a produce failed, the producer is discarded without a commit: aiokafka would
+commit the transaction without the failed batch. It is never aborted and used again either: after an unknown outcome, only a
+fence tells what happened.
+
+Without transactions: events first, then state and positions in one record batch. A crash between the two sends the events
+again: at least once, and the state is right.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    CoordinatorNotAvailableError,
+    InvalidProducerEpoch,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    LeaderNotAvailableError,
+    NodeNotReadyError,
+    ProducerFenced,
+    RequestTimedOutError,
+)
+
+from streams.broker import BatchTooLarge, BrokerAway, Fenced, WriteFailed, Written
+from streams.connection import Connection
+from streams.partitioner import partition_of
+from streams.processor import Outgoing
+
+RECORD_BATCH_BYTES = 900 << 10
+"""Below the broker's default message.max.bytes of 1 MiB, with room for the batch's own header."""
+
+REQUEST_BYTES = 16 << 20
+"""One request may carry a record batch for each of many partitions."""
+
+DISCARD_TIMEOUT_S = 2.0
+"""Closing flushes; what is discarded has nothing to flush that anybody waits for."""
+
+AWAY = (
+    KafkaConnectionError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+    KafkaTimeoutError,
+    CoordinatorNotAvailableError,
+    LeaderNotAvailableError,
+    OSError,
+    TimeoutError,
+)
+"""Errors that say that the broker did not answer, not that it refused."""
+
+
+def failure(what: str, error: BaseException) -> WriteFailed | BrokerAway:
+    """Our exception for one of aiokafka's."""
+    reason = f"{what}: {type(error).__name__} {error}".strip()
+    if isinstance(error, ProducerFenced | InvalidProducerEpoch):
+        return Fenced(reason)
+    if isinstance(error, AWAY):
+        return BrokerAway(reason)
+    return WriteFailed(reason)
+
+
+class _KafkaWriter:
+    """What both writers share: a producer, and record batches made from events and changes."""
+
+    def __init__(self, producer: AIOKafkaProducer, changelog: str, partition: int, timeout_s: float) -> None:
+        self._producer = producer
+        self._changelog = changelog
+        self._partition = partition
+        self._timeout_s = timeout_s
+        self._counts: dict[str, int] = {}
+
+    async def discard(self) -> None:
+        """Let go of connections; errors do not matter any more."""
+        stopping = asyncio.ensure_future(self._producer.stop())
+        done, _ = await asyncio.wait({stopping}, timeout=DISCARD_TIMEOUT_S)
+        if not done:
+            stopping.cancel()
+            await self._producer.client.close()
+        else:
+            stopping.exception()  # retrieved, so that nobody logs it
+
+    async def _count(self, topic: str) -> int:
+        count = self._counts.get(topic)
+        if count is None:
+            count = self._counts[topic] = len(await self._producer.partitions_for(topic))
+        return count
+
+    async def _event_batches(self, events: Sequence[Outgoing]) -> list[tuple[str, int, Any, int]]:
+        """Record batches with their topic, partition and number of records."""
+        open_batches: dict[tuple[str, int], Any] = {}
+        full: list[tuple[str, int, Any, int]] = []
+        for topic, key, value, timestamp, headers, route in events:
+            count = self._counts.get(topic) or await self._count(topic)
+            if route is None:
+                route = key
+            if isinstance(route, bytes):
+                partition = partition_of(route, count)
+            else:
+                partition = (self._partition if route is None else route) % count
+            batch = open_batches.get((topic, partition))
+            if batch is None:
+                batch = open_batches[(topic, partition)] = self._producer.create_batch()
+            if batch.append(key=key, value=value, timestamp=timestamp, headers=headers) is None:
+                full.append((topic, partition, batch, batch.record_count()))
+                batch = open_batches[(topic, partition)] = self._producer.create_batch()
+                batch.append(key=key, value=value, timestamp=timestamp, headers=headers)
+        return full + [(*where, batch, batch.record_count()) for where, batch in open_batches.items()]
+
+    def _change_batches(self, changes: Iterable[tuple[bytes, bytes | None]]) -> list[tuple[str, int, Any, int]]:
+        batch = self._producer.create_batch()
+        batches: list[tuple[str, int, Any, int]] = []
+        for key, value in changes:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                batches.append((self._changelog, self._partition, batch, batch.record_count()))
+                batch = self._producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        if batch.record_count():
+            batches.append((self._changelog, self._partition, batch, batch.record_count()))
+        return batches
+
+    async def _produce(self, batches: Iterable[tuple[str, int, Any, int]]) -> int | None:
+        """Send all and wait for every one; the offset after the last changelog record, if the changelog was among them."""
+        pending = []
+        for topic, partition, batch, count in batches:
+            batch.close()
+            pending.append((topic, count, await self._producer.send_batch(batch, topic, partition=partition)))
+        end = None
+        results = await asyncio.gather(*(future for _, _, future in pending), return_exceptions=True)
+        for (topic, count, _), result in zip(pending, results, strict=True):
+            if isinstance(result, BaseException):
+                raise failure(f"produce to {topic}", result) from result
+            if topic == self._changelog:
+                end = result.offset + count
+        return end
+
+
+class TransactionalWriter(_KafkaWriter):
+    """One transaction a batch."""
+
+    async def write(self, events: Sequence[Outgoing], changes: Sequence[tuple[bytes, bytes | None]]) -> Written:
+        """Steps 1 to 3 of the module's docstring. Raises WriteFailed, Fenced, BrokerAway."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                batches = await self._event_batches(events) + self._change_batches(changes)
+                # 1. Begin.
+                await self._producer.begin_transaction()
+                # 2. Produce.
+                end = await self._produce(batches)
+                # 3. Commit.
+                await self._producer.commit_transaction()
+        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
+            # aiokafka guards its transaction states with assertions
+            raise failure("transaction", error) from error
+        # The commit marker takes one offset.
+        return Written(None if end is None else end + 1)
+
+
+class PlainWriter(_KafkaWriter):
+    """For a broker without transactions: events first, then the changes in one record batch."""
+
+    async def write(self, events: Sequence[Outgoing], changes: Sequence[tuple[bytes, bytes | None]]) -> Written:
+        """Raises WriteFailed, BrokerAway, and BatchTooLarge before anything is sent."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                changed = self._change_batches(changes)
+                if len(changed) > 1:
+                    raise BatchTooLarge(f"{len(changes)} changes take {len(changed)} record batches")
+                await self._produce(await self._event_batches(events))
+                end = await self._produce(changed)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise failure("produce", error) from error
+        return Written(end)
+
+
+async def fenced_writer(
+    connection: Connection, transactional_id: str, changelog: str, partition: int, timeout_ms: int
+) -> TransactionalWriter:
+    """Initialise the transactional id: the last writer of that id can write no more. Raises BrokerAway, WriteFailed."""
+    producer = AIOKafkaProducer(
+        **connection.aiokafka,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=timeout_ms,
+        acks="all",
+        max_batch_size=RECORD_BATCH_BYTES,
+        max_request_size=REQUEST_BYTES,
+    )
+    await _started(producer, f"fence {transactional_id}", timeout_ms / 1000)
+    return TransactionalWriter(producer, changelog, partition, timeout_ms / 1000)
+
+
+async def plain_writer(connection: Connection, changelog: str, partition: int, timeout_ms: int) -> PlainWriter:
+    """A writer for a broker without transactions. Raises BrokerAway, WriteFailed."""
+    producer = AIOKafkaProducer(
+        **connection.aiokafka, acks="all", max_batch_size=RECORD_BATCH_BYTES, max_request_size=REQUEST_BYTES
+    )
+    await _started(producer, f"connect the writer of {changelog}-{partition}", timeout_ms / 1000)
+    return PlainWriter(producer, changelog, partition, timeout_ms / 1000)
+
+
+async def _started(producer: AIOKafkaProducer, what: str, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await producer.start()
+    except (KafkaError, OSError, TimeoutError) as error:
+        await _KafkaWriter(producer, "", 0, timeout_s).discard()
+        raise failure(what, error) from error
