@@ -1,0 +1,80 @@
+"""Fixtures that all tests share: one Kafka and one embedded broker for the whole run, and names that keep tests apart."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from npstream.broker import EmbeddedBroker
+from tests.ci import in_ci
+from tests.ci import pytest_make_collect_report as pytest_make_collect_report
+from tests.ci import pytest_runtest_makereport as pytest_runtest_makereport
+from tests.kafka.broker import KafkaBroker
+
+pytest_plugins = ["pytester"]
+
+# No deadlines, since the machine may be busy with something else; a failure prints what reproduces it.
+settings.register_profile("dev", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), database=None)
+settings.load_profile("ci" if in_ci() else "dev")
+
+
+class Broker(Protocol):
+    """What tests know of a broker."""
+
+    @property
+    def bootstrap(self) -> str: ...
+
+
+class ForeignBroker:
+    """A broker that somebody else runs."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that uses a broker with the broker's name, so that `-m "not kafka"` needs no Java."""
+    for item in items:
+        for broker in {"kafka", "embedded"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(broker)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    """Apache Kafka, one node, shared by all tests; NPSTREAM_TEST_BOOTSTRAP takes one that runs already.
+
+    Tests that kill the broker, or need it empty, make a `KafkaBroker` of their own.
+    """
+    foreign = os.environ.get("NPSTREAM_TEST_BOOTSTRAP")
+    if foreign:
+        yield ForeignBroker(foreign)
+        return
+    with KafkaBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[EmbeddedBroker]:
+    """The embedded broker, shared by all tests; it knows no transactions."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param("kafka", marks=pytest.mark.kafka), pytest.param("embedded", marks=pytest.mark.embedded)],
+)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Either broker: a test that takes this one runs twice."""
+    either: Broker = request.getfixturevalue(request.param)
+    return either
+
+
+@pytest.fixture
+def app_id() -> str:
+    """A name that no other test has: for application ids, group ids, and as a prefix of topics."""
+    return f"test-{uuid.uuid4().hex[:12]}"
