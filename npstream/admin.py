@@ -1,0 +1,370 @@
+"""Looking at a cluster and creating topics. Every call has a bound; what a broker does not answer is None, never a guess.
+
+Made on aiokafka's low-level client, whose `send` is public. Its admin client is not used: there, asking for the description
+of a topic that is missing creates the topic where the brokers allow that.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, TypeVar
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    BrokerResponseError,
+    IllegalSaslStateError,
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+    SaslAuthenticationFailed,
+    UnknownError,
+    UnsupportedSaslMechanismError,
+    for_code,
+)
+from aiokafka.protocol.admin import ApiVersionRequest, CreateTopicsRequest, DescribeConfigsRequest
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.transaction import InitProducerIdRequest
+
+from npstream.failures import BrokerUnreachable, CheckFailed, UserError
+from npstream.topic_plan import PlannedTopic
+from streams.connection import Connection
+
+T = TypeVar("T")
+
+TIMEOUT_S = 10.0
+"""Bound of one call unless the caller says otherwise: a healthy cluster answers within a second."""
+APPEAR_TIMEOUT_S = 15.0
+"""How long a created topic may take until all its partitions have leaders; a second on a quiet machine."""
+POLL_S = 0.1
+"""Pause between two looks at something that settles within a second."""
+CLOSE_TIMEOUT_S = 2.0
+"""Bound of saying good-bye to a broker that may be gone."""
+
+CLIENT_ID = "npstream-admin"
+"""How we appear in a broker's log."""
+TOPIC_RESOURCE, BROKER_RESOURCE = 2, 4
+"""Kinds of resources in DescribeConfigs."""
+GROUP_COORDINATOR, TRANSACTION_COORDINATOR = 0, 1
+"""Kinds of coordinators in FindCoordinator."""
+
+
+class Api(IntEnum):
+    """Keys of the requests that we ask the broker's support for."""
+
+    PRODUCE = 0
+    METADATA = 3
+    INIT_PRODUCER_ID = 22
+    ADD_PARTITIONS_TO_TXN = 24
+    END_TXN = 26
+    WRITE_TXN_MARKERS = 27
+    DESCRIBE_CONFIGS = 32
+    LIST_TRANSACTIONS = 66
+
+
+class Code(IntEnum):
+    """Error codes of the protocol that mean something here."""
+
+    NONE = 0
+    UNKNOWN_TOPIC = 3
+    LEADER_NOT_AVAILABLE = 5
+    COORDINATOR_LOADING = 14
+    COORDINATOR_NOT_AVAILABLE = 15
+    NOT_COORDINATOR = 16
+    TOPIC_AUTHORIZATION_FAILED = 29
+    GROUP_AUTHORIZATION_FAILED = 30
+    CLUSTER_AUTHORIZATION_FAILED = 31
+    TOPIC_ALREADY_EXISTS = 36
+    INVALID_TRANSACTION_TIMEOUT = 50
+    CONCURRENT_TRANSACTIONS = 51
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53
+    GROUP_ID_NOT_FOUND = 69
+
+
+SETTLING = frozenset(
+    {Code.COORDINATOR_LOADING, Code.COORDINATOR_NOT_AVAILABLE, Code.NOT_COORDINATOR, Code.CONCURRENT_TRANSACTIONS}
+)
+"""Answers that change by themselves within seconds."""
+
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+# Without a handler Python prints aiokafka's errors to stderr; what they say stands in our one line. A worker's log gets them.
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTopic:
+    """One topic as the cluster has it."""
+
+    name: str
+    code: int
+    """0, or why the cluster does not show it."""
+    partitions: int = 0
+    replication: int = 0
+    """Copies of the partition that has fewest."""
+    leaderless: int = 0
+    """Partitions that nobody leads at the moment."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is there and may be seen."""
+        return self.code in (Code.NONE, Code.LEADER_NOT_AVAILABLE) and self.partitions > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What a broker says about its cluster."""
+
+    cluster_id: str | None
+    brokers: int
+    versions: Mapping[int, tuple[int, int]]
+    """Lowest and highest version of each request it answers, by key."""
+
+    @property
+    def transactional(self) -> bool:
+        """Whether transactions can be had, by its API versions alone.
+
+        A broker may list the requests of the transactional producer without having transactions (the embedded one does). Those
+        that have them list the means to end or to see them, too: Apache Kafka the first, others the second.
+        """
+        producer = {Api.INIT_PRODUCER_ID, Api.ADD_PARTITIONS_TO_TXN, Api.END_TXN}
+        ends = {Api.WRITE_TXN_MARKERS, Api.LIST_TRANSACTIONS}
+        return producer <= self.versions.keys() and not ends.isdisjoint(self.versions)
+
+
+class Admin:
+    """One connection to a cluster. Made by `connect`."""
+
+    def __init__(self, client: AIOKafkaClient, connection: Connection, timeout_s: float) -> None:
+        self._client = client
+        self._connection = connection
+        self._timeout_s = timeout_s
+
+    async def cluster(self) -> Cluster:
+        """Who answers. Raises BrokerUnreachable."""
+        versions = await self._send(ApiVersionRequest())
+        metadata = (await self._send(MetadataRequest([], allow_auto_topic_creation=False))).to_object()
+        known = {key: (low, high) for key, low, high in versions.api_versions}
+        return Cluster(metadata.get("cluster_id"), len(metadata["brokers"]), known)
+
+    async def topics(self, names: Sequence[str]) -> dict[str, FoundTopic]:
+        """Each named topic as the cluster has it; none is created by asking. Raises BrokerUnreachable."""
+        if not names:
+            return {}
+        metadata = (await self._send(MetadataRequest(list(names), allow_auto_topic_creation=False))).to_object()
+        found = {topic["topic"]: _found(topic) for topic in metadata["topics"]}
+        return {name: found.get(name, FoundTopic(name, Code.UNKNOWN_TOPIC)) for name in names}
+
+    async def topic_configs(self, names: Sequence[str]) -> dict[str, dict[str, str] | None]:
+        """The configuration of each topic; None where the broker does not tell. Raises BrokerUnreachable."""
+        # All entries are asked for: the embedded broker hangs up when they are named.
+        resources = [(TOPIC_RESOURCE, name, None) for name in names]
+        answers = await self._configs(resources) if resources else {}
+        return {name: answers.get(name) for name in names}
+
+    async def broker_config(self) -> dict[str, str] | None:
+        """The configuration of one broker; None where it does not tell. Raises BrokerUnreachable."""
+        node = self._client.get_random_node()
+        return (await self._configs([(BROKER_RESOURCE, str(node), None)], node)).get(str(node))
+
+    async def _configs(self, resources: list[tuple[int, str, None]], node: int | None = None) -> dict[str, dict[str, str]]:
+        try:
+            answer = (await self._send(DescribeConfigsRequest(resources, False), node)).to_object()
+        except Unanswered:
+            return {}
+        return {
+            resource["resource_name"]: {e["config_names"]: e["config_value"] for e in resource["config_entries"]}
+            for resource in answer["resources"]
+            if resource["error_code"] == Code.NONE
+        }
+
+    async def create(self, topics: Iterable[PlannedTopic]) -> list[str]:
+        """Create those that are not there yet, and wait until all their partitions are led; return the names of the new ones.
+
+        Raises CheckFailed, a line for each topic that the cluster refused, and BrokerUnreachable.
+        """
+        wanted = {topic.name: topic for topic in topics}
+        if not wanted:
+            return []
+        requests: list[tuple[Any, ...]] = [
+            (t.name, t.partitions, t.replication, [], sorted(t.config.items())) for t in wanted.values()
+        ]
+        timeout_ms = int(self._timeout_s * 1000)
+        answer = (await self._send(CreateTopicsRequest(requests, timeout_ms, False), self._controller())).to_object()
+        created, refused = [], []
+        for error in answer["topic_errors"]:
+            name, code = error["topic"], error["error_code"]
+            if code == Code.NONE:
+                created.append(name)
+            elif code != Code.TOPIC_ALREADY_EXISTS:
+                refused.append(f"cannot create {name}: {said(code, error.get('error_message'))}")
+        await self._appear(created)
+        if refused:
+            raise CheckFailed("\n".join(refused))
+        return created
+
+    async def _appear(self, names: list[str]) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + APPEAR_TIMEOUT_S
+        while True:
+            found = await self.topics(names)
+            waiting = [topic.name for topic in found.values() if not topic.exists or topic.leaderless]
+            if not waiting:
+                return
+            if loop.time() > deadline:
+                raise CheckFailed(
+                    f"created, but without leaders after {APPEAR_TIMEOUT_S:g} s: {', '.join(waiting)}; look at the brokers"
+                )
+            await asyncio.sleep(POLL_S)
+
+    async def try_transactional_id(self, transactional_id: str, timeout_ms: int) -> int:
+        """Initialise an id, as a worker's first step does, and return the error code. It fences whoever uses the same id.
+
+        Waits for a coordinator that is coming up, since the first use of transactions in a cluster creates their topic.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        while True:
+            code = await self._init_producer_id(transactional_id, timeout_ms)
+            if code not in SETTLING or loop.time() > deadline:
+                return code
+            await asyncio.sleep(POLL_S)
+
+    async def _init_producer_id(self, transactional_id: str, timeout_ms: int) -> int:
+        try:
+            node = await self._coordinator(TRANSACTION_COORDINATOR, transactional_id)
+        except BrokerResponseError as error:
+            return int(error.errno)
+        answer = await self._send(InitProducerIdRequest(transactional_id, timeout_ms), node)
+        return int(answer.error_code)
+
+    async def send(self, request: Any, group: str | None = None) -> dict[str, Any]:
+        """Any request of aiokafka's protocol, to any broker or to a group's coordinator; its answer by field names.
+
+        Raises BrokerUnreachable, Unanswered if the broker does not know the request, KafkaError without a coordinator.
+        """
+        node = None if group is None else await self._coordinator(GROUP_COORDINATOR, group)
+        answer: dict[str, Any] = (await self._send(request, node)).to_object()
+        return answer
+
+    async def _coordinator(self, kind: int, key: str) -> int:
+        node: int = await self._bounded(self._client.coordinator_lookup(kind, key))
+        await self._bounded(self._client.force_metadata_update())
+        return node
+
+    async def _send(self, request: Any, node: int | None = None) -> Any:
+        if node is None:
+            node = self._client.get_random_node()
+            if node is None:
+                raise unreachable(self._connection, KafkaConnectionError("it knows no brokers yet"))
+        try:
+            return await self._bounded(self._client.send(node, request))
+        except (IncompatibleBrokerVersion, NotImplementedError) as error:
+            raise Unanswered(str(error)) from error
+        except (NodeNotReadyError, RequestTimedOutError) as error:
+            raise unreachable(self._connection, error) from error
+        except KafkaConnectionError as error:
+            # Some brokers hang up on what they do not know. One that still talks to us afterwards is such a broker.
+            if isinstance(request, ApiVersionRequest):
+                raise unreachable(self._connection, error) from error
+            await self._send(ApiVersionRequest(), node)
+            raise Unanswered(str(error)) from error
+
+    def _controller(self) -> int | None:
+        controller = self._client.cluster.controller
+        return None if controller is None else int(controller.nodeId)
+
+    async def _bounded(self, call: Awaitable[T]) -> T:
+        try:
+            return await asyncio.wait_for(call, self._timeout_s)
+        except TimeoutError as error:
+            raise unreachable(self._connection, error) from error
+
+
+class Unanswered(Exception):
+    """The broker hung up on a request, and answers others: it does not know this one."""
+
+
+@asynccontextmanager
+async def connect(connection: Connection, timeout_s: float = TIMEOUT_S) -> AsyncIterator[Admin]:
+    """A connection to a cluster, closed afterwards. `timeout_s` bounds reaching each address, and each call.
+
+    Raises BrokerUnreachable, and streams.connection.ConnectionRefused for TLS files that cannot be read.
+    """
+    options = connection.aiokafka | {"request_timeout_ms": int(timeout_s * 1000)}
+    try:
+        client = AIOKafkaClient(**options, client_id=CLIENT_ID)
+    except ValueError as error:
+        raise UserError(f"bootstrap is {connection.bootstrap!r}: {error}; name brokers like 127.0.0.1:9092") from error
+    try:
+        try:
+            await asyncio.wait_for(client.bootstrap(), timeout_s * len(client.hosts))
+        except (TimeoutError, KafkaError, OSError) as error:
+            raise unreachable(connection, await _why(client, options, timeout_s)) from error
+        yield Admin(client, connection, timeout_s)
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_S)
+
+
+async def _why(client: AIOKafkaClient, options: dict[str, Any], timeout_s: float) -> Exception:
+    """Why the first address cannot be used: the client only logs it, so it is tried once more."""
+    options = {name: value for name, value in options.items() if name != "bootstrap_servers"}
+    host, port, _family = client.hosts[0]
+    try:
+        connection = await asyncio.wait_for(create_conn(host, port, client_id=CLIENT_ID, **options), timeout_s)
+    except (TimeoutError, KafkaError, OSError) as error:
+        cause: Exception = error
+        return cause
+    connection.close()
+    return KafkaConnectionError("it answers now: try again")
+
+
+def unreachable(connection: Connection, reason: Exception | str | None) -> BrokerUnreachable:
+    """The error for a cluster that cannot be talked to, in one line that says where to look."""
+    where = f"{connection.bootstrap} over {connection.security_protocol}"
+    match reason:
+        case SaslAuthenticationFailed() | UnsupportedSaslMechanismError() | IllegalSaslStateError():
+            return BrokerUnreachable(
+                f"the broker at {where} refuses the log-in of {connection.sasl_username}: {said(reason)}; "
+                "check sasl_mechanism, sasl_username and sasl_password"
+            )
+        case ssl.SSLError():
+            return BrokerUnreachable(
+                f"no TLS with the broker at {where}: {reason.reason or reason}; check security_protocol, ssl_ca_file"
+            )
+        case TimeoutError() | RequestTimedOutError() | None:
+            detail = "no answer in time"
+        case OSError():
+            detail = reason.strerror or str(reason)
+        case str():
+            detail = reason
+        case _:
+            detail = said(reason)
+    return BrokerUnreachable(f"no broker answers at {where} ({detail}): start it, or check bootstrap and security_protocol")
+
+
+def said(error: Exception | int, message: str | None = None) -> str:
+    """An error, or an error code of the protocol, in words."""
+    if isinstance(error, int):
+        kind = for_code(error)
+        name = kind.__name__.removesuffix("Error")
+        words = message or (kind.description if kind is not UnknownError else "")
+        return " ".join(f"{name} (error {error}) {words}".split())
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _found(topic: Mapping[str, Any]) -> FoundTopic:
+    partitions = topic["partitions"]
+    return FoundTopic(
+        name=topic["topic"],
+        code=topic["error_code"],
+        partitions=len(partitions),
+        replication=min((len(partition["replicas"]) for partition in partitions), default=0),
+        leaderless=sum(partition["leader"] < 0 for partition in partitions),
+    )
