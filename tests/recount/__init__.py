@@ -1,0 +1,33 @@
+"""A naive recount of npstream's outputs from the records of nps.responses: a specification that can be run.
+
+It shares no code with what it verifies, and prefers being obvious to being fast: 100,000 responses take some seconds.
+
+- `events(records, ...)`: what each record brings, one by one: scored responses, category changes, detractors, promoters, dead
+  letters, strays. Compare with `stream_differences(recounted.scored, sent)` and so on; an empty list means equal.
+- `account_tables(records, as_of)` and `segment_tables(records, as_of)`: the rolling tables of any day, from scratch. Compare
+  with `table_differences(tables, last_values)`.
+
+Records are anything with partition, offset, timestamp (ms, UTC), key, value and headers.
+"""
+
+from tests.recount.events import DeadLetter, Events, Stray, events, is_marked
+from tests.recount.expected import ABSENT, Expected, stream_differences, table_differences
+from tests.recount.reading import format_day, home_of
+from tests.recount.tables import WINDOWS, account_tables, segment_tables
+
+__all__ = [
+    "ABSENT",
+    "WINDOWS",
+    "DeadLetter",
+    "Events",
+    "Expected",
+    "Stray",
+    "account_tables",
+    "events",
+    "format_day",
+    "home_of",
+    "is_marked",
+    "segment_tables",
+    "stream_differences",
+    "table_differences",
+]

@@ -1,0 +1,349 @@
+"""The events of nps.responses, from processing its records one by one in partition order.
+
+Choices where the contract leaves one; each shows as an optional event, as `AnyOf`, or as a line of `open_questions`:
+- which events a correction or retraction brings for a response that is not its respondent's present before and after, and
+  whether a response that becomes the present because another one went counts as appearing;
+- what `revision` counts beside the corrections that brought an event; `changed_at`; `as_of` in a scored event;
+- what is remembered of responses beyond the history, and where its edge lies to the day;
+- a response after its retraction ("new" or "correction"), and scored events of retractions that take nothing back;
+- a tie of versions, and a response that comes again with another respondent_id and nothing else new.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.recount import wanted
+from tests.recount.expected import ABSENT, AnyOf, Cause, Expected, any_of
+from tests.recount.reading import DAY_MS, Arrival, Refused, SourceRecord, home_of, read
+from tests.recount.standing import Standing
+from tests.recount.tables import WINDOWS
+from tests.recount.versions import is_tie, what_holds
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A record that could not be used, as it came. Any of the reasons will do."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    reasons: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A record that is sent to its home partition, once."""
+
+    home: int
+    timestamp: int
+    value: bytes | None
+
+
+@dataclass
+class Events:
+    """What comes of the records: by source partition, which is also the partition it is sent to."""
+
+    scored: dict[int, list[Cause]] = field(default_factory=dict)
+    changes: dict[int, list[Cause]] = field(default_factory=dict)
+    detractors: dict[int, list[Cause]] = field(default_factory=dict)
+    promoters: dict[int, list[Cause]] = field(default_factory=dict)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    strays: list[Stray] = field(default_factory=list)
+    open_questions: list[str] = field(default_factory=list)
+    """What these records ask that the contract does not answer: comparisons from there on prove nothing."""
+
+
+def events(
+    records: Iterable[SourceRecord],
+    windows: Sequence[int] = WINDOWS,
+    headline: int = 90,
+    grace: int = 7,
+    partitions: int | None = None,
+    wall: Callable[[SourceRecord], int] | None = None,
+    marked: Callable[[SourceRecord], bool] | None = None,
+) -> Events:
+    """Recount the events of all records of nps.responses (of one partition or all, each partition in order).
+
+    `windows`, `headline` and `grace` are in days. Without `partitions` every record is at home. `wall` is the wall clock in ms
+    when a record was processed, or later, by default its timestamp; `marked` tells strays that were sent home once already, by
+    default by a header whose name says so.
+    """
+    found = Events()
+    recounts: dict[int, _Partition] = {}
+    for record in records:
+        number = record.partition
+        if number not in recounts:
+            recounts[number] = _Partition(found, number, 2 * max(windows) + grace, headline)
+        recounts[number].take(record, partitions, (wall or _timestamp)(record), (marked or is_marked)(record))
+    return found
+
+
+def _timestamp(record: SourceRecord) -> int:
+    return record.timestamp
+
+
+def is_marked(record: SourceRecord) -> bool:
+    return any("stray" in name or "home" in name for name, _ in record.headers)
+
+
+@dataclass
+class _Known:
+    """All that came of one response."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    corrections: int = 0
+    announced: int = 0
+    """Corrections that brought, or may have brought, a detractor event."""
+    last_ms: int = 0
+    """The clock when something last came."""
+
+
+class _Partition:
+    """One partition's records, one by one."""
+
+    def __init__(self, found: Events, number: int, history_days: int, headline_days: int) -> None:
+        self.found = found
+        self.number = number
+        self.standing = Standing(history_days, headline_days, self.ask)
+        self.known: dict[tuple[str, str], _Known] = {}
+        self.promoted: dict[tuple[str, str], set[str]] = {}
+        """Response ids of each respondent that were a promoter at any time."""
+        self.record: SourceRecord
+        for topic in (found.scored, found.changes, found.detractors, found.promoters):
+            topic[number] = []
+
+    def take(self, record: SourceRecord, partitions: int | None, wall: int, marked: bool) -> None:
+        self.record = record
+        self.standing.move_clock(record, wall)
+        arrival = read(record)
+        if isinstance(arrival, Refused):
+            self.dead_letter(arrival.reasons)
+            return
+        home = self.number if partitions is None else home_of(arrival.account_id, partitions)
+        if home == self.number:
+            self.accept(arrival)
+        elif marked:
+            self.dead_letter(frozenset({"stray"}))
+        else:
+            self.found.strays.append(Stray(home, record.timestamp, record.value))
+
+    def dead_letter(self, reasons: frozenset[str]) -> None:
+        r = self.record
+        self.found.dead_letters.append(DeadLetter(r.partition, r.offset, r.timestamp, r.key, r.value, reasons))
+
+    def accept(self, arrival: Arrival) -> None:
+        """Add what came to what is known, and see what holds now that did not before."""
+        known = self.known.setdefault((arrival.account_id, arrival.response_id), _Known())
+        if is_tie(known.arrivals, arrival):
+            self.ask("a tie of versions")
+        before = what_holds(known.arrivals) if known.arrivals else None
+        forgotten = before is not None and self.is_forgotten(known, before)
+        known.arrivals.append(arrival)
+        known.last_ms = self.standing.late
+        now = what_holds(known.arrivals)
+        if before is not None and forgotten and arrival.version < before.version:
+            self.lower_than_forgotten(arrival)
+        elif arrival.retraction:
+            self.retraction(known, None if forgotten else before, now)
+        elif before is None or forgotten:
+            self.first(now, before)
+        elif before.retraction:
+            self.after_retraction(arrival, now)
+        elif arrival.version < before.version:
+            self.lower_version(before, now)
+        elif now.content == before.content:
+            self.duplicate(before, now)
+        else:
+            self.correction(known, before, now)
+
+    def is_forgotten(self, known: _Known, before: Arrival) -> bool:
+        """Whether what is known of a response may be gone, and need not be."""
+        if before.retraction:
+            return self.standing.late - known.last_ms > self.standing.history_days * DAY_MS
+        return self.standing.in_history(before) is False
+
+    def first(self, now: Arrival, forgotten: Arrival | None) -> None:
+        """A response that is not known, or not any more."""
+        inside = self.standing.in_history(now)
+        if not inside:
+            if inside is None:
+                self.ask("a response at the edge of the history")
+            self.standing.put(forgotten, now)
+            self.send(self.found.scored, wanted.scored(self.record, now, forgotten is not None, change="expired"))
+            return
+        history = self.standing.history_of(now)
+        present = history[-1] if history else None
+        self.standing.put(forgotten, now)
+        if present is not None and now.place < present.place:
+            change = any_of("late", "correction") if forgotten else "late"
+            self.send(self.found.scored, wanted.scored(self.record, now, change=change))
+        elif forgotten is not None:
+            self.send(self.found.scored, wanted.scored(self.record, now, change=any_of("new", "correction")))
+            self.appeared(now, history, any_of("response", "correction"))
+        else:
+            was: dict[str, Any] = {
+                "previous_category": ABSENT if present is None else present.category,
+                "previous_score": ABSENT if present is None else present.score,
+            }
+            self.send(self.found.scored, wanted.scored(self.record, now, change="new", **was))
+            self.appeared(now, history, "response")
+
+    def after_retraction(self, arrival: Arrival, now: Arrival) -> None:
+        """A response that was taken back, perhaps before it came."""
+        if now.retraction:
+            self.send(self.found.scored, wanted.scored_loosely(self.record, arrival, optional=True))
+            return
+        if not arrival.segments and now.segments:
+            self.ask("segments from before a retraction")
+        if not self.standing.in_history(now):
+            self.ask("an expired response after its retraction")
+            return
+        history = self.standing.history_of(now)
+        self.standing.put(None, now)
+        change = any_of("new", "correction", "late")
+        self.send(self.found.scored, wanted.scored(self.record, now, change=change))
+        if not history or history[-1].place < now.place:
+            self.appeared(now, history, any_of("response", "correction"), again=True)
+
+    def appeared(self, now: Arrival, history: Sequence[Arrival], cause: Any, again: bool = False) -> None:
+        """A new present response, after all of the respondent's history."""
+        if history and history[-1].category != now.category:
+            self.send(self.found.changes, wanted.change(self.record, now, history[-1], now, cause))
+        more: dict[str, Any] = {}
+        if now.category == "detractor":
+            if now.respondent_id is not None:
+                streak = 1
+                while streak <= len(history) and history[-streak].category == "detractor":
+                    streak += 1
+                more["consecutive"] = streak
+            if not again and cause == "response":
+                more["revision"] = 0
+            self.send(self.found.detractors, wanted.announcement(self.record, self.standing, now, **more))
+        elif now.category == "promoter":
+            if now.respondent_id is not None:
+                once = self.promoted_ids(now)
+                if any(earlier.category == "promoter" for earlier in history):
+                    more["first"] = any_of(False, ABSENT)
+                else:
+                    more["first"] = any_of(True, False, ABSENT) if once or again else True
+                once.add(now.response_id)
+            self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, **more))
+
+    def lower_version(self, before: Arrival, now: Arrival) -> None:
+        """Nothing, unless the version that holds came without segments and gets these."""
+        if now != before:
+            self.standing.put(before, now)
+            self.send(self.found.scored, wanted.scored_loosely(self.record, now, optional=True))
+
+    def lower_than_forgotten(self, arrival: Arrival) -> None:
+        if not arrival.retraction and self.standing.in_history(arrival) is False:
+            self.send(self.found.scored, wanted.scored(self.record, arrival, optional=True, change="expired"))
+        else:
+            self.ask("a lower version than one that may be forgotten")
+
+    def duplicate(self, before: Arrival, now: Arrival) -> None:
+        if now.respondent_id != before.respondent_id:
+            self.ask("another respondent and nothing else new")
+        self.standing.put(before, now)
+        if self.standing.in_history(now) is not True:
+            self.send(self.found.scored, wanted.scored_loosely(self.record, now, optional=True))
+
+    def correction(self, known: _Known, before: Arrival, now: Arrival) -> None:
+        """Other content for a response that is known."""
+        known.corrections += 1
+        inside = self.standing.in_history(now)
+        if inside is None or self.standing.in_history(before) is None:
+            self.ask("a correction at the edge of the history")
+        presents = self.presents_around(before, now)
+        change = "correction" if inside else any_of("expired", "correction")
+        self.send(self.found.scored, wanted.scored(self.record, now, change=change))
+        self.present_changes(now, presents, "correction", optional=not inside)
+        steady = before.respondent_id == now.respondent_id and (before.respondent_id is None or presents == [(before, now)])
+        if inside and steady:
+            self.steady_correction(known, before, now)
+        else:
+            known.announced += 1
+            anything = wanted.anything(self.record, now.account_id)
+            self.send(self.found.detractors, anything, anything, anything)
+            self.send(self.found.promoters, anything, anything)
+        if now.category == "promoter":
+            self.promoted_ids(now).add(now.response_id)
+
+    def steady_correction(self, known: _Known, before: Arrival, now: Arrival) -> None:
+        """Of a response that is, before and after, its respondent's present (or anonymous)."""
+        if now.category == "detractor":
+            into = before.category != "detractor"
+            severe = wanted.severity(before.score) != wanted.severity(now.score)
+            says_more = now.comment is not None and now.comment != before.comment
+            says_less = now.comment is None and before.comment is not None
+            if into or severe or says_more or says_less:
+                known.announced += 1
+                revision = AnyOf({known.announced, known.corrections} | ({0} if into else set()))
+                optional = not (into or severe or says_more)
+                announced = wanted.announcement(self.record, self.standing, now, optional, revision=revision)
+                self.send(self.found.detractors, announced)
+        elif before.category == "detractor":
+            known.announced += 1
+            self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, now))
+        if now.category == "promoter" and before.category != "promoter":
+            self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, optional=True))
+
+    def retraction(self, known: _Known, before: Arrival | None, now: Arrival) -> None:
+        """A response is taken back, or would be if it was there."""
+        if before is None or before.retraction or not now.retraction:
+            self.send(self.found.scored, wanted.scored_loosely(self.record, now, optional=True))
+            return
+        if self.standing.in_history(before) is None:
+            self.ask("a retraction at the edge of the history")
+        presents = self.presents_around(before, None)
+        known.announced += 1
+        self.send(self.found.scored, wanted.scored_loosely(self.record, before, change="retraction"))
+        self.present_changes(now, presents, "retraction")
+        was, becomes = presents[0]
+        if before.category == "detractor":
+            optional = before.respondent_id is not None and was != before
+            self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, before, optional))
+        if becomes is not None:
+            topic = {"detractor": self.found.detractors, "promoter": self.found.promoters}.get(becomes.category)
+            if topic is not None:
+                self.send(topic, wanted.anything(self.record, now.account_id))
+
+    def presents_around(self, before: Arrival, now: Arrival | None) -> list[tuple[Arrival | None, Arrival | None]]:
+        """Put what holds in place of what held; of each respondent concerned (old one first) the present before and after."""
+        moved = now is not None and now.respondent_id != before.respondent_id
+        concerned = [before, now] if moved and now is not None else [before]
+        were = [self.standing.present(one) for one in concerned]
+        self.standing.put(before, now)
+        return list(zip(were, [self.standing.present(one) for one in concerned], strict=True))
+
+    def present_changes(
+        self,
+        now: Arrival,
+        presents: Sequence[tuple[Arrival | None, Arrival | None]],
+        cause: str,
+        optional: bool = False,
+    ) -> None:
+        expected = []
+        for was, becomes in presents:
+            if was is None and becomes is not None:
+                expected.append(wanted.anything(self.record, now.account_id))
+            elif was is not None and (becomes is None or becomes.category != was.category):
+                expected.append(wanted.change(self.record, now, was, becomes, cause, optional))
+        self.send(self.found.changes, *expected)
+
+    def promoted_ids(self, response: Arrival) -> set[str]:
+        return self.promoted.setdefault((response.account_id, response.respondent_id or ""), set())
+
+    def ask(self, question: str) -> None:
+        self.found.open_questions.append(f"partition {self.number}, offset {self.record.offset}: {question}")
+
+    def send(self, topic: dict[int, list[Cause]], *expected: Expected) -> None:
+        if not expected:
+            return
+        causes = topic[self.number]
+        if causes and causes[-1].offset == self.record.offset:
+            expected = (*causes.pop().events, *expected)
+        causes.append(Cause(self.record.offset, expected))

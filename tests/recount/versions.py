@@ -1,0 +1,35 @@
+"""A response that comes again: what holds, given everything that came of it.
+
+The highest version holds. If that is a retraction, the response is taken back. Otherwise it keeps, if it has no segments
+of its own, those of the highest version below it that has some.
+
+Choices made here where the contract leaves one (no test depends on them):
+- A tie of versions with different content is decided by a hash that the contract does not name: here the first to come wins.
+- Segments of a version below a retraction are still kept by a version above it without segments.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tests.recount.reading import Arrival
+
+
+def what_holds(arrivals: Sequence[Arrival]) -> Arrival:
+    """The response (or retraction) that holds, with the segments it is counted in; at least one must have come."""
+    winner = max(arrivals, key=lambda arrival: arrival.version)
+    if winner.retraction or winner.segments:
+        return winner
+    below = [arrival for arrival in arrivals if arrival.segments and arrival.version <= winner.version]
+    if not below:
+        return winner
+    return replace(winner, segments=max(below, key=lambda arrival: arrival.version).segments)
+
+
+def is_tie(arrivals: Sequence[Arrival], arrival: Arrival) -> bool:
+    """Whether another of the same version has come with something else in it."""
+    return any(
+        other.version == arrival.version
+        and (other.retraction, other.content, other.respondent_id)
+        != (arrival.retraction, arrival.content, arrival.respondent_id)
+        for other in arrivals
+    )

@@ -1,0 +1,261 @@
+"""Hypothesis strategies for what survey platforms do to us: few accounts, respondents and response ids, so that duplicates,
+corrections, retractions, late, future and expired responses, strays, clock jumps and bad records meet each other often.
+
+Profiles: "default" is small enough for every test run; HYPOTHESIS_PROFILE=thorough searches for longer.
+
+Versions of one response are distinct wherever its content is, since the contract leaves ties to an unnamed hash; the
+generator gives every arrival its own timestamp, and every `updated_at` its own odd millisecond.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from tests.recount.reading import DAY_MS, format_time
+
+settings.register_profile(
+    "default",
+    max_examples=25,
+    deadline=None,  # the machine may be busy: nothing here asserts on time
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=1500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+START = int(datetime(2026, 3, 1, 9, 30, tzinfo=UTC).timestamp() * 1000)
+"""The wall clock of every test at its start, ms UTC."""
+
+ACCOUNTS = ("acme", "globex", "a|b=c/d:e;f", "ünïcode ☃ 𝄞", "x" * 300, "\x00nul\x1f", "-1")
+RESPONDENTS = (None, "u-1", "u-2", "u|1=2/3", "ü@example")
+RESPONSE_IDS = ("r-1", "r-2", "r-10", "r|3=a/b", "ř☃", "\x00r")
+VALUES = ("smb", "enterprise", "a=b|c/d", "été ☃")
+DIMENSIONS = ("plan", "region", "segment")
+
+GOOD = {"response_id": "bad-1", "account_id": "acme", "score": 3, "responded_at": "2026-03-01T09:30:00.000Z"}
+
+
+def _bad(**changes: Any) -> bytes:
+    return json.dumps({name: value for name, value in (GOOD | changes).items() if value is not ...}).encode()
+
+
+BAD_VALUES: tuple[bytes, ...] = (
+    b"",
+    b"no json",
+    b"\xff\xfe",
+    b'{"response_id": "r-1"',
+    b"[]",
+    b"null",
+    b'"acme"',
+    b"{}",
+    b"[" * 5000,
+    _bad(response_id=...),
+    _bad(response_id=7),
+    _bad(account_id=...),
+    _bad(account_id=["acme"]),
+    _bad(score=...),
+    _bad(score=None),
+    _bad(score=True),
+    _bad(score="9"),
+    _bad(score=9.0),
+    _bad(score=9.5),
+    _bad(score=11),
+    _bad(score=-1),
+    _bad(responded_at=...),
+    _bad(responded_at="2026-03-01T09:30:00"),
+    _bad(responded_at="yesterday"),
+    _bad(responded_at="2026-02-30T09:30:00Z"),
+    _bad(responded_at=True),
+    _bad(updated_at="2026-03-01"),
+    _bad(comment=7),
+    _bad(segments="plan"),
+    _bad(segments={"Plan": "smb"}),
+    _bad(segments={"": "smb"}),
+    _bad(segments={"d" * 41: "smb"}),
+    _bad(segments={f"d{i}": "smb" for i in range(21)}),
+    b'{"kind": "retraction", "account_id": "acme"}',
+    b'{"kind": "retraction", "response_id": "r-1"}',
+)
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """A record on its way to nps.responses: `after_ms` the one before it. A partition of None is the home."""
+
+    value: bytes
+    key: bytes | None
+    after_ms: int = 1
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Round:
+    """Some records arrive, some batches are lost to crashes, the rest is processed, time passes."""
+
+    arriving: Sequence[Arriving]
+    batch: int = 500
+    lost_batches: Sequence[int] = ()
+    """Sizes of batches that are processed and abandoned first."""
+    restart: bool = False
+    pass_ms: int = 0
+
+
+@dataclass
+class _Made:
+    """What the generator has made so far, to repeat and to correct."""
+
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    contents: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
+    count: int = 0
+
+
+batches = st.one_of(st.sampled_from((1, 7, 500)), st.integers(1, 40))
+
+response_days = st.one_of(
+    st.sampled_from((0, 0, 0, 1, 1, 2, 3)),
+    st.sampled_from((5, 6, 7, 8, 13, 14, 29, 30, 31, 60, 89, 90, 91, 179, 180, 364, 365, 366, 729, 730)),
+)
+"""How many days before its arrival somebody responded: around the edges of windows, inside the history."""
+
+
+@st.composite
+def bodies(
+    draw: st.DrawFn,
+    now: int,
+    accounts: Sequence[str] = ACCOUNTS,
+    days: st.SearchStrategy[int] = response_days,
+) -> dict[str, Any]:
+    """A response as a JSON object, responded to before `now` (ms, UTC)."""
+    body: dict[str, Any] = {
+        "response_id": draw(st.sampled_from(RESPONSE_IDS)),
+        "account_id": draw(st.sampled_from(accounts)),
+        "score": draw(st.one_of(st.sampled_from((3, 9)), st.integers(0, 10))),
+    }
+    responded_at = now - draw(days) * DAY_MS - draw(st.sampled_from((0, 0, 1, 3_600_000, 9 * 3_600_000)))
+    form = draw(st.integers(0, 5))
+    body["responded_at"] = responded_at if form == 0 else format_time(responded_at)
+    for name, values in (
+        ("respondent_id", st.sampled_from(RESPONDENTS)),
+        ("comment", st.sampled_from((None, None, "Why?", "änders"))),
+        ("source", st.sampled_from((None, "typeform"))),
+        ("unknown", st.sampled_from((None, {"nested": [1]}))),
+    ):
+        value = draw(values)
+        if value is not None:
+            body[name] = value
+    segments = draw(st.dictionaries(st.sampled_from(DIMENSIONS[:2]), st.sampled_from(VALUES), max_size=2))
+    if segments:
+        body["segments"] = segments
+    if draw(st.integers(0, 4)) == 0:
+        body["segment"] = draw(st.sampled_from(VALUES))
+    return body
+
+
+@st.composite
+def _arriving(draw: st.DrawFn, made: _Made, now: int, partitions: int, strays: bool, accounts: Sequence[str]) -> Arriving:
+    """One record: mostly a response, new or of an id seen before; else a repeat, a retraction, a bad or a hopeless one."""
+    made.count += 1
+    kind = draw(st.integers(0, 19))
+    if kind == 0:
+        value = draw(st.sampled_from(BAD_VALUES))
+        return Arriving(value, b"acme", draw(st.integers(1, 5)), None)
+    if kind <= 3 and made.bodies:
+        body = draw(st.sampled_from(made.bodies))
+    elif kind <= 6:
+        anew = [(account, response) for account in accounts for response in RESPONSE_IDS]
+        seen = [(one["account_id"], one["response_id"]) for one in made.bodies]
+        account_id, response_id = draw(st.sampled_from(seen or anew) | st.sampled_from(anew))
+        body = {"kind": "retraction", "account_id": account_id, "response_id": response_id}
+        _give_version(draw, made, body, now)
+    else:
+        days = response_days
+        if kind == 7:
+            days = st.sampled_from((-3, -2, 800, 1500))  # in the future, or beyond any history
+        body = draw(bodies(now, accounts, days))
+        _make_distinct(draw, made, body)
+        _give_version(draw, made, body, now)
+        made.bodies.append(body)
+    partition = None
+    if strays and draw(st.integers(0, 5)) == 0:
+        partition = draw(st.integers(0, partitions - 1))
+    after = draw(st.sampled_from((1, 1, 1, 1, 60_000, 3_600_000, 30 * 3_600_000)))
+    return Arriving(json.dumps(body, ensure_ascii=False).encode(), body["account_id"].encode(), after, partition)
+
+
+def _make_distinct(draw: st.DrawFn, made: _Made, body: dict[str, Any]) -> None:
+    """Whether a response with another respondent and nothing else new is a duplicate is not told: make more of it new."""
+    others = made.contents.setdefault((body["account_id"], body["response_id"]), [])
+    same_respondent = draw(st.integers(0, 3)) > 0
+    if others and same_respondent:
+        body.pop("respondent_id", None)
+        body |= {name: others[-1][name] for name in ("respondent_id",) if name in others[-1]}
+    if any(one.get("respondent_id") != body.get("respondent_id") for one in others):
+        body["comment"] = f"Said {made.count}"
+    others.append(body)
+
+
+def _give_version(draw: st.DrawFn, made: _Made, body: dict[str, Any], now: int) -> None:
+    ago = draw(st.sampled_from((None, None, 0, 0, 1, 5, 40)))
+    if ago is not None:
+        body["updated_at"] = format_time((now - ago * DAY_MS) // 100_000 * 100_000 + 50_000 + made.count)
+
+
+@st.composite
+def rounds(
+    draw: st.DrawFn,
+    partitions: int = 1,
+    strays: bool = False,
+    crashes: bool = True,
+    most_rounds: int = 4,
+    most_records: int = 14,
+    jumps: Sequence[int] = (0, 60_000, DAY_MS, 2 * DAY_MS, 8 * DAY_MS, 40 * DAY_MS, 100 * DAY_MS),
+) -> list[Round]:
+    """Rounds of arrivals from START on. A jump is added to what the arrivals took, so that time never goes back."""
+    made, now, found = _Made(), START, []
+    accounts = draw(st.sampled_from((ACCOUNTS[:1], ACCOUNTS[:2], ACCOUNTS[1:])))
+    for _ in range(draw(st.integers(1, most_rounds))):
+        arriving = []
+        for _ in range(draw(st.integers(0, most_records))):
+            arriving.append(draw(_arriving(made, now, partitions, strays, accounts)))
+            now += arriving[-1].after_ms
+        jump = draw(st.sampled_from(jumps))
+        lost = draw(st.lists(batches, max_size=2)) if crashes else []
+        took = sum(one.after_ms for one in arriving)
+        found.append(Round(arriving, draw(batches), lost, crashes and draw(st.booleans()), took + jump))
+        now += jump
+    return found
+
+
+@st.composite
+def reorderable(draw: st.DrawFn, partitions: int = 1) -> tuple[list[Arriving], list[Arriving]]:
+    """A set of responses and retractions with distinct versions, all inside the history, in two orders. Those of one response
+    differ in score and share their respondent, and all of them have segments or none has."""
+    made: dict[tuple[str, str], dict[str, Any]] = {}
+    arriving = []
+    for number in range(draw(st.integers(2, 24))):
+        body = draw(bodies(START, ACCOUNTS[:3]))
+        del_segments = draw(st.booleans())
+        identity = (body["account_id"], body["response_id"])
+        first = made.setdefault(identity, body)
+        if first is not body:
+            body.pop("respondent_id", None)
+            body |= {name: first[name] for name in ("respondent_id",) if name in first}
+            if not ({"segments", "segment"} & first.keys()):
+                body.pop("segments", None)
+                body.pop("segment", None)
+            elif not ({"segments", "segment"} & body.keys()):
+                body["segments"] = {"plan": "smb"}
+        elif del_segments:
+            body.pop("segments", None)
+            body.pop("segment", None)
+        if draw(st.integers(0, 5)) == 0:
+            body = {"kind": "retraction", "account_id": identity[0], "response_id": identity[1]}
+        body["updated_at"] = format_time(START - draw(st.integers(0, 50)) * DAY_MS - number)
+        arriving.append(Arriving(json.dumps(body).encode(), identity[0].encode()))
+    return arriving, draw(st.permutations(arriving))

@@ -1,0 +1,123 @@
+"""Play rounds of arrivals through a test driver, and hold what it sent against the recount."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from schemas import topics
+from streams.processor import Processor
+from streams.test_driver import Sent, TestDriver
+from tests import recount
+from tests.recount.reading import DAY_MS
+from tests.strategies import START, Round
+
+EVENT_TOPICS = (topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.PROMOTERS)
+
+
+class Played:
+    """A driver that has processed some rounds, and the wall clock at which it processed each record."""
+
+    def __init__(
+        self,
+        processors: Sequence[Processor],
+        rounds: Iterable[Round],
+        partitions: int = 1,
+        batch: int | None = None,
+        crashes: bool = True,
+    ) -> None:
+        self.driver = TestDriver(processors, now=START, partitions=partitions)
+        self.walls: dict[tuple[int, int], int] = {}
+        self.batch = batch
+        """Takes the place of each round's own batch size."""
+        self.crashes = crashes
+        self.driver.advance(0)
+        for one in rounds:
+            self.play(one)
+
+    def play(self, one: Round) -> None:
+        """Arrivals, lost batches, a re-start, the rest; then time passes."""
+        now = self.driver.now
+        for arriving in one.arriving:
+            now += arriving.after_ms
+            self.driver.pipe(
+                topics.RESPONSES, arriving.key, arriving.value, now, arriving.headers, partition=arriving.partition
+            )
+        if self.crashes:
+            for size in one.lost_batches:
+                self.driver.abandon(size)
+            if one.restart:
+                self.driver.restart()
+        self.driver.run(self.batch or one.batch)
+        for record in self.records:
+            self.walls.setdefault((record.partition, record.offset), self.driver.now)
+        self.driver.advance(one.pass_ms)
+
+    @property
+    def records(self) -> list[Sent]:
+        """All of nps.responses, with the strays that came home."""
+        return self.driver.sent(topics.RESPONSES)
+
+    def settle(self) -> None:
+        """Let two days pass, so that no partition's clock is still ahead of the wall clock."""
+        self.driver.advance(2 * DAY_MS)
+
+    def recounted(self, windows: Sequence[int] = recount.WINDOWS, headline: int = 90, grace: int = 7) -> recount.Events:
+        return recount.events(
+            self.records,
+            windows,
+            headline,
+            grace,
+            partitions=self.driver.partitions,
+            wall=lambda record: self.walls[record.partition, record.offset],
+        )
+
+    def event_differences(self, expected: recount.Events) -> list[str]:
+        """Of the four event topics, the dead letters and the strays."""
+        found = []
+        streams = zip(EVENT_TOPICS, (expected.scored, expected.changes, expected.detractors, expected.promoters), strict=True)
+        for topic, causes in streams:
+            found += [f"{topic}: {line}" for line in recount.stream_differences(causes, self.driver.sent(topic))]
+        return found + self._dead_letter_differences(expected) + self._stray_differences(expected)
+
+    def table_differences(self, windows: Sequence[int] = recount.WINDOWS) -> list[str]:
+        """Of both tables as of the driver's day; settle first."""
+        day = self.driver.now // DAY_MS
+        accounts = recount.account_tables(self.records, day, windows, self.driver.partitions)
+        segments = recount.segment_tables(self.records, day, windows, self.driver.partitions)
+        return [
+            *recount.table_differences(accounts, self.driver.table(topics.ACCOUNT_ROLLUPS)),
+            *recount.table_differences(segments, self.driver.table(topics.SEGMENT_ROLLUPS)),
+        ]
+
+    def _dead_letter_differences(self, expected: recount.Events) -> list[str]:
+        letters = self.driver.sent(topics.DEAD_LETTERS)
+        wanted = {(letter.partition, letter.offset): letter for letter in expected.dead_letters}
+        found = []
+        for sent in letters:
+            headers = {name: value.decode() for name, value in sent.headers}
+            partition, offset = (int(headers[f"__connect.errors.{name}"]) for name in ("partition", "offset"))
+            letter = wanted.pop((partition, offset), None)
+            if letter is None:
+                found.append(f"dead letter not expected, or twice: {sent}")
+            elif (sent.partition, sent.timestamp, sent.key, sent.value) != (
+                letter.partition,
+                letter.timestamp,
+                letter.key,
+                letter.value,
+            ):
+                found.append(f"dead letter {sent} is not as it came: {letter}")
+            elif headers["nps-reason"] not in letter.reasons:
+                found.append(f"dead letter {sent.value!r}: reason {headers['nps-reason']}, not one of {letter.reasons}")
+        return found + [f"dead letter missing: {letter}" for letter in wanted.values()]
+
+    def _stray_differences(self, expected: recount.Events) -> list[str]:
+        wanted = Counter((stray.home, stray.timestamp, stray.value) for stray in expected.strays)
+        given = Counter(
+            (record.partition, record.timestamp, record.value) for record in self.records if recount.is_marked(record)
+        )
+        return [f"stray not sent home: {one}" for one in wanted - given] + [
+            f"sent home and no stray: {one}" for one in given - wanted
+        ]
+
+    def event_stream(self) -> list[Sent]:
+        """The event topics and dead letters, topic by topic, partition by partition, in order, to the last byte."""
+        return [record for topic in (*EVENT_TOPICS, topics.DEAD_LETTERS) for record in self.driver.sent(topic)]
