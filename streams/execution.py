@@ -36,6 +36,8 @@ class Batch:
     clock: int = 0
     records: int = 0
     """Source records that were not skipped."""
+    oldest_ms: int | None = None
+    """Timestamp of the first of them."""
     facts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     gauges: dict[tuple[str, ...], float | None] = field(default_factory=dict)
     more: bool = False
@@ -100,6 +102,7 @@ class Execution:
             now = StreamTime(self.clock, wall_ms + DAY_MS)
             outbox = processor.process(fresh, self._states[processor.name], now)
             batch.records += len(fresh)
+            batch.oldest_ms = fresh[0].timestamp if batch.oldest_ms is None else batch.oldest_ms
             batch.clock = max(batch.clock, now.ms)
             for record in self._last_of_each_topic(fresh):
                 batch.positions[(processor.name, record.topic)] = Position.after(record)

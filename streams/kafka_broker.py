@@ -16,7 +16,7 @@ from streams.outbox import failure, fenced_writer, plain_writer
 from streams.processor import Record
 
 TRANSACTION_APIS = (22, 24, 26)
-"""InitProducerId, AddPartitionsToTxn and EndTxn (Kafka protocol guide, API keys): a broker that lacks one has no transactions."""
+"""InitProducerId, AddPartitionsToTxn and EndTxn (Kafka protocol guide, API keys): without one there are no transactions."""
 
 RESTORE_FETCH_BYTES = 8 << 20
 """Large fetches: a restore is bound by round trips otherwise."""

@@ -108,10 +108,11 @@ class _KafkaWriter:
             batch = open_batches.get((topic, partition))
             if batch is None:
                 batch = open_batches[(topic, partition)] = self._producer.create_batch()
-            if batch.append(key=key, value=value, timestamp=timestamp, headers=headers) is None:
+            fields = headers if type(headers) is list else list(headers)  # aiokafka's builder takes nothing but a list
+            if batch.append(key=key, value=value, timestamp=timestamp, headers=fields) is None:
                 full.append((topic, partition, batch, batch.record_count()))
                 batch = open_batches[(topic, partition)] = self._producer.create_batch()
-                batch.append(key=key, value=value, timestamp=timestamp, headers=headers)
+                batch.append(key=key, value=value, timestamp=timestamp, headers=fields)
         return full + [(*where, batch, batch.record_count()) for where, batch in open_batches.items()]
 
     def _change_batches(self, changes: Iterable[tuple[bytes, bytes | None]]) -> list[tuple[str, int, Any, int]]:
@@ -209,6 +210,8 @@ async def _started(producer: AIOKafkaProducer, what: str, timeout_s: float) -> N
     try:
         async with asyncio.timeout(timeout_s):
             await producer.start()
-    except (KafkaError, OSError, TimeoutError) as error:
+    except BaseException as error:
         await _KafkaWriter(producer, "", 0, timeout_s).discard()
-        raise failure(what, error) from error
+        if isinstance(error, KafkaError | OSError | TimeoutError):
+            raise failure(what, error) from error
+        raise

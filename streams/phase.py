@@ -14,7 +14,7 @@ class Phase(Enum):
     state in case the partition comes back, REFUSED waits for a person, CLOSED is the end.
     """
 
-    ASSIGNED = ("FENCING", "SUSPENDED", "CLOSED")
+    ASSIGNED = ("FENCING", "BROKEN", "SUSPENDED", "CLOSED")
     FENCING = ("SETTLING", "BROKEN", "SUSPENDED", "REFUSED", "CLOSED")
     SETTLING = ("RESTORING", "BROKEN", "SUSPENDED", "REFUSED", "CLOSED")
     RESTORING = ("CHECKING", "BROKEN", "SUSPENDED", "REFUSED", "CLOSED")
@@ -26,7 +26,7 @@ class Phase(Enum):
     REFUSED = ("SUSPENDED", "CLOSED")
     CLOSED = ()
 
-    # Two members of one value would be one member: each tuple above differs, or carries the name in it.
+    # Members of equal values would be one member: the number before the names keeps them apart.
     def __new__(cls, *following: str) -> "Phase":
         member = object.__new__(cls)
         member._value_ = (len(cls.__members__), following)

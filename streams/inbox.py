@@ -1,0 +1,55 @@
+"""What has arrived for a task and waits for its pump: runs of fetched records, counted in bytes."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from streams.processor import Record
+
+RECORD_OVERHEAD_BYTES = 100
+"""What a fetched record costs beside its key and value, so that a flood of empty records is bounded as well."""
+
+
+def size_of(records: Sequence[Record]) -> int:
+    """Bytes that fetched records keep in memory, about."""
+    total = RECORD_OVERHEAD_BYTES * len(records)
+    for record in records:
+        total += len(record.value or b"") + len(record.key or b"")
+    return total
+
+
+class Inbox:
+    """Runs of records in order of arrival. Not bounded by itself: who fills it asks `bytes` and holds the partition back."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._runs: deque[tuple[Sequence[Record], int]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._runs)
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Append one fetched run."""
+        size = size_of(records)
+        self._runs.append((records, size))
+        self.bytes += size
+
+    def take(self, limit: int) -> list[Record]:
+        """Remove and return the oldest records, about `limit` bytes of them and at least one."""
+        taken: list[Record] = []
+        while self._runs and limit > 0:
+            records, size = self._runs.popleft()
+            if size > limit and len(records) > 1:
+                # Records of one run are taken as equal in size: measuring each again would cost more than it brings.
+                count = max(1, len(records) * limit // size)
+                share = size * count // len(records)
+                self._runs.appendleft((records[count:], size - share))
+                records, size = records[:count], share
+            taken += records
+            self.bytes -= size
+            limit -= size
+        return taken
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._runs.clear()
+        self.bytes = 0

@@ -1,0 +1,356 @@
+"""A task's life: opened, fed, pumped, suspended. All its work is serialised in one coroutine; tasks overlap.
+
+A batch:
+1. The inbox takes what arrives; the pump takes all of it, up to a bound in bytes, and the processors stage their changes.
+2. Begin, produce, 3. commit: the writer's work (streams/outbox.py).
+4. The staged changes become the state; the position may be acknowledged.
+A crash before 3 leaves nothing behind; after 3, the next opening restores state and positions as of 4.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from streams.broker import BatchTooLarge, Broker, BrokerAway, Fenced, WriteFailed, Writer
+from streams.changelog import Meta, Owner
+from streams.checking import ForeignGroup, OpeningRules, Refusal
+from streams.execution import Batch, Execution
+from streams.inbox import Inbox
+from streams.opening import Opened, Suspended, open_task
+from streams.phase import Phase
+from streams.processor import Processor, Record
+from streams.task_name import TaskName
+
+logger = logging.getLogger(__name__)
+
+BACKOFF_S = (0.1, 5.0)
+"""First and longest wait before a task is opened again; in between it doubles, with jitter."""
+
+FOREIGN_GROUP_ATTEMPTS = 3
+"""Another group's claim may be a deployment that is just being replaced: look again before stopping."""
+
+
+class Flow(Protocol):
+    """What a task asks of the transport, for its own partition number."""
+
+    async def confirmed(self, partition: int) -> bool:
+        """Whether the group's coordinator says, now, that the partition is still ours."""
+
+    async def move(self, partition: int, offsets: dict[str, int]) -> int:
+        """Read each source from the offset given; returns the epoch that marks what is fetched from now on."""
+
+    def hold(self, partition: int) -> None:
+        """Fetch nothing more for now."""
+
+    def release(self, partition: int) -> None:
+        """Fetch again, where it stopped."""
+
+
+class Probe(Protocol):
+    """Where a task reports what it does. All durations are seconds."""
+
+    def phase(self, task: TaskName, phase: Phase) -> None: ...
+    def opened(self, task: TaskName, seconds: float, restored: int, gap: int) -> None: ...
+    def committed(self, task: TaskName, batch: Batch, staging_s: float, writing_s: float, waited_s: float) -> None: ...
+    def state(self, task: TaskName, execution: Execution) -> None: ...
+    def failed(self, task: TaskName, fenced: bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRules:
+    """Bounds and intervals of a task."""
+
+    opening: OpeningRules = field(default_factory=OpeningRules)
+    batch_bytes: int = 512 << 10
+    """One batch: large enough to amortise a transaction's round trips, small enough for tens of milliseconds of work."""
+    inbox_bytes: int = 4 << 20
+    """Beyond this the partition is held; it is released at half."""
+    tick_interval_s: float = 1.0
+    attempts: int = 10
+    """Failures in a row, of a broker that does answer, after which the worker stops with the reason."""
+
+
+class Task:
+    """One unit on one partition."""
+
+    def __init__(
+        self,
+        name: TaskName,
+        processors: Sequence[Processor],
+        broker: Broker,
+        flow: Flow,
+        rules: TaskRules,
+        probe: Probe,
+        owner: Callable[[], Owner],
+        fatal: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.phase = Phase.ASSIGNED
+        self.refusal: str | None = None
+        self._processors = processors
+        self._broker = broker
+        self._flow = flow
+        self._rules = rules
+        self._probe = probe
+        self._owner = owner
+        self._fatal = fatal
+        self._inbox = Inbox()
+        self._epoch = -1
+        self._held = False
+        self._arrived = 0.0
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._life: asyncio.Task[None] | None = None
+        self._suspended: Suspended | None = None
+        self._execution: Execution | None = None
+        self._writer: Writer | None = None
+        self._meta: Meta | None = None
+        self._changelog_end: int | None = None
+        self._failures = 0
+
+    # What the unit calls.
+
+    def start(self) -> None:
+        """Open and run, in the background."""
+        if self.phase is Phase.SUSPENDED:
+            self._enter(Phase.ASSIGNED)
+        self._stopping = False
+        self._wake.clear()
+        self._life = asyncio.create_task(self._live(), name=f"task {self.name}")
+
+    def accept(self, epoch: int, records: Sequence[Record]) -> None:
+        """Take fetched records in; those fetched before the last opening are discarded."""
+        if epoch != self._epoch or self.phase is not Phase.RUNNING:
+            return
+        if not self._inbox:
+            self._arrived = time.monotonic()
+        self._inbox.add(records)
+        self._wake.set()
+        if self._inbox.bytes > self._rules.inbox_bytes and not self._held:
+            self._held = True
+            self._flow.hold(self.name.partition)
+
+    async def suspend(self, timeout_s: float) -> None:
+        """Finish the batch, let go of the writer, keep the state in case the partition comes back. Never raises."""
+        self._stopping = True
+        self._epoch = -1
+        self._wake.set()
+        if self._life is not None:
+            if self.phase is not Phase.RUNNING:
+                self._life.cancel()
+            done, _ = await asyncio.wait({self._life}, timeout=timeout_s)
+            if not done:
+                logger.warning("%s: its batch did not end within %g s and was abandoned", self.name, timeout_s)
+                self._life.cancel()
+                await asyncio.wait({self._life}, timeout=timeout_s)
+            self._life = None
+        self._inbox.clear()
+        if self.phase not in (Phase.SUSPENDED, Phase.CLOSED):
+            self._enter(Phase.SUSPENDED)
+
+    def close(self) -> None:
+        """Forget a suspended state: the partition went to somebody else."""
+        self._suspended = self._execution = None
+        if self.phase is not Phase.CLOSED:
+            self._enter(Phase.CLOSED)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """The next offset of each source, as committed: what the group's bookmark should say."""
+        if self._execution is None:
+            return {}
+        topics = {topic for processor in self._processors for topic in processor.sources}
+        return {topic: position for topic in topics if (position := self._execution.position(topic)) is not None}
+
+    # Its life.
+
+    async def _live(self) -> None:
+        while not self._stopping:
+            try:
+                await self._open()
+                await self._pump()
+                self._keep()
+                return
+            except ForeignGroup as refusal:
+                self._failures += 1
+                logger.error("%s", refusal)
+                self._drop(Phase.BROKEN)
+                if self._failures >= FOREIGN_GROUP_ATTEMPTS:
+                    self._fatal(str(refusal))
+                    return
+            except Refusal as refusal:
+                self.refusal = str(refusal)
+                logger.error("refused: %s", refusal)
+                self._drop(Phase.REFUSED)
+                return
+            except BrokerAway as error:
+                logger.warning("%s: the broker does not answer (%s); trying again", self.name, error)
+                self._drop(Phase.BROKEN)
+                self._failures = max(1, self._failures)
+            except WriteFailed as error:
+                self._fail(error, fenced=isinstance(error, Fenced))
+            except asyncio.CancelledError:
+                self._drop(None)
+                raise
+            except Exception as error:
+                logger.exception("%s: a batch failed for a reason that is not the broker's", self.name)
+                self._fail(error, fenced=False)
+            if self._failures > self._rules.attempts:
+                return
+            await self._pause()
+        self._drop(None)
+
+    def _fail(self, error: Exception, fenced: bool) -> None:
+        self._failures += 1
+        logger.warning("%s: %s; opening again (failure %d)", self.name, error, self._failures)
+        self._probe.failed(self.name, fenced)
+        self._drop(Phase.BROKEN)
+        if self._failures > self._rules.attempts:
+            self._fatal(f"{self.name}: {self._failures} failures in a row, the last: {error}")
+
+    async def _pause(self) -> None:
+        first, longest = BACKOFF_S
+        wait = min(longest, first * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)
+        await self._woken(wait)
+
+    async def _woken(self, timeout_s: float) -> None:
+        self._wake.clear()
+        if self._stopping or self._inbox:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _open(self) -> None:
+        began = time.monotonic()
+        # Only who is in the group now may fence: a zombie that wakes up late would end the rightful owner's transaction.
+        while not await self._flow.confirmed(self.name.partition):
+            if self._stopping:
+                raise asyncio.CancelledError
+            self._failures = max(1, self._failures)
+            await self._pause()
+        opened = await open_task(
+            self.name, self._processors, self._broker, self._owner(), self._rules.opening, self._enter, self._suspended
+        )
+        self._adopt(opened)
+        self._probe.opened(self.name, time.monotonic() - began, opened.restored, opened.gap)
+        if opened.gap:
+            logger.warning("%s: goes on without %d records that retention deleted (accept_gaps)", self.name, opened.gap)
+        # 6. Release.
+        self._inbox.clear()
+        self._held = False
+        self._epoch = await self._flow.move(self.name.partition, opened.starts)
+        self._enter(Phase.RUNNING)
+
+    def _adopt(self, opened: Opened) -> None:
+        self._suspended = None
+        self._execution = opened.execution
+        self._writer = opened.writer
+        self._meta = opened.meta
+        self._changelog_end = opened.changelog_end
+
+    def _keep(self) -> None:
+        """Keep the state of a task that stopped between two batches."""
+        if self._execution is not None and self._meta is not None and self._changelog_end is not None:
+            self._suspended = Suspended(self._execution, self._meta, self._changelog_end)
+        self._discard_writer()
+        self._enter(Phase.SUSPENDED)
+
+    def _drop(self, phase: Phase | None) -> None:
+        """After a failure nothing in memory is trusted: the next opening restores it."""
+        self._suspended = None
+        self._execution = None
+        self._epoch = -1
+        self._inbox.clear()
+        self._discard_writer()
+        if phase is not None:
+            self._enter(phase)
+
+    def _discard_writer(self) -> None:
+        if self._writer is not None:
+            _background(self._writer.discard())
+            self._writer = None
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is self.phase:
+            return
+        self.phase = self.phase.to(phase)
+        self._probe.phase(self.name, phase)
+
+    # Its work.
+
+    async def _pump(self) -> None:
+        """Batches and ticks in turn until asked to stop; a tick that wants more alternates with batches."""
+        tick_at = time.monotonic()
+        while not self._stopping:
+            if self._inbox:
+                await self._batch()
+            if time.monotonic() >= tick_at:
+                more = await self._tick()
+                tick_at = time.monotonic() + (0 if more else self._rules.tick_interval_s)
+            if not self._inbox:
+                await self._woken(max(0.0, tick_at - time.monotonic()))
+
+    async def _batch(self) -> None:
+        execution = self._running
+        waited = time.monotonic() - self._arrived
+        records = self._inbox.take(self._rules.batch_bytes)
+        self._arrived = time.monotonic()
+        if self._held and self._inbox.bytes < self._rules.inbox_bytes // 2:
+            self._held = False
+            self._flow.release(self.name.partition)
+        todo = [records]
+        while todo:
+            share = todo.pop(0)
+            try:
+                # 1. Stage.
+                began = time.monotonic()
+                batch = execution.process(share, int(time.time() * 1000))
+                # 2. and 3. Write. 4. Apply.
+                await self._write(batch, began, waited)
+            except BatchTooLarge:
+                execution.abandon()
+                if len(share) == 1:
+                    raise
+                todo[:0] = [share[: len(share) // 2], share[len(share) // 2 :]]
+
+    async def _tick(self) -> bool:
+        began = time.monotonic()
+        batch = self._running.tick(int(time.time() * 1000))
+        await self._write(batch, began, 0.0)
+        return batch.more
+
+    async def _write(self, batch: Batch, began: float, waited: float) -> None:
+        if self._writer is None:
+            raise RuntimeError(f"{self.name} has no writer")
+        if not batch.empty:
+            staged = time.monotonic()
+            written = await self._writer.write(batch.events, batch.changes)
+            if written.changelog_end is not None:
+                self._changelog_end = written.changelog_end
+        self._running.commit(batch)
+        if not batch.empty:
+            self._failures = 0
+            self._probe.committed(self.name, batch, staged - began, time.monotonic() - staged, waited)
+
+    @property
+    def _running(self) -> Execution:
+        if self._execution is None:
+            raise RuntimeError(f"{self.name} is not open")
+        return self._execution
+
+
+_discarding: set[asyncio.Task[None]] = set()
+
+
+def _background(work: Coroutine[Any, Any, None]) -> None:
+    """Let a discard finish by itself; the set keeps it from being collected."""
+    discard = asyncio.create_task(work)
+    _discarding.add(discard)
+    discard.add_done_callback(_discarding.discard)

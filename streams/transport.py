@@ -1,0 +1,208 @@
+"""A Faust transport that hands over what was fetched, not record by record: one message for each partition and fetch.
+
+Faust's path costs some 90 µs a message (two asyncio tasks and a wait in `Consumer._drain_messages`), so a message is a run of
+records. Reading starts at a task's positions, not at the group's offset, which is only a bookmark:
+- a partition is held from its assignment until its task is open, and `move` says where to read from;
+- every message carries the epoch of its partition, which `move` raises: what was fetched before says so;
+- the group's offset is committed from the tasks' positions, and a failure to do so fails nothing.
+Readers of a transactional topic must be read_committed; Faust's consumer is so only under its own exactly-once setting.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import aiokafka
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams.connection import Connection
+from streams.processor import Record
+
+logger = logging.getLogger(__name__)
+
+FETCH_WAIT_MS = 100
+"""How long the broker may wait for data. A partition that is released joins the next fetch, so this bounds its start; Faust's
+1500 ms would add that to every opening."""
+
+POLL_S = 0.1
+"""How long one call waits for fetched records, for the same reason."""
+
+HEARTBEAT_TIMEOUT_S = 5.0
+"""Bound on asking the coordinator whether an assignment still holds."""
+
+
+class Fetched(NamedTuple):
+    """What one message carries."""
+
+    epoch: int
+    records: Sequence[Record]
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer."""
+
+    def _create_worker_consumer(self, transport: "Transport") -> aiokafka.AIOKafkaConsumer:
+        conf = self.app.conf
+        # Set on purpose: Faust takes its own co-partitioned assignor only while it has tables or standbys; the round robin it
+        # takes otherwise breaks tasks with several sources.
+        self._assignor = self.app.assignor
+        return aiokafka.AIOKafkaConsumer(
+            **transport.connection.aiokafka,
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            partition_assignment_strategy=[self._assignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            isolation_level="read_committed" if transport.read_committed else "read_uncommitted",
+            metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
+            connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
+        )
+
+    async def bookmark(self, offsets: Mapping[TP, int]) -> None:
+        """Commit the group's offsets. Raises KafkaError."""
+        assigned = self.assignment()
+        await self.call_thread(
+            self._ensure_consumer().commit,
+            {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in assigned},
+        )
+
+    async def heartbeat(self) -> bool:
+        """Whether the coordinator knows this member in this generation, asked now."""
+        return bool(await self.call_thread(self._heartbeat))
+
+    async def _heartbeat(self) -> bool:
+        coordinator = self._ensure_consumer()._coordinator
+        request = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
+        try:
+            async with asyncio.timeout(HEARTBEAT_TIMEOUT_S):
+                response = await coordinator._send_req(request)
+        except (KafkaError, OSError, TimeoutError) as error:
+            logger.debug("heartbeat: %r", error)
+            return False
+        return bool(for_code(response.error_code).errno == 0)
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer with the rules above."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._flowing: set[TP] = set()
+        self._epochs: dict[TP, int] = {}
+        self._nexts: dict[TP, int] = {}
+        self._epoch = 0
+        self.positions: Callable[[], Mapping[TP, int]] = dict
+        """Where the tasks are: set by the unit."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # Reading.
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Hold all of them: what is read before a task is open would be read from the bookmark."""
+        self._flowing.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Nothing to do: each task moves its partitions when it opens, and until then they are held."""
+
+    def hold(self, tps: set[TP]) -> None:
+        """Fetch nothing more from these partitions."""
+        self._flowing -= tps
+
+    def release(self, tps: set[TP]) -> None:
+        """Fetch again, where it stopped."""
+        self._flowing |= tps
+
+    async def move(self, offsets: Mapping[TP, int]) -> int:
+        """Read on from these offsets; the epoch that marks what is fetched from now on."""
+        self._epoch += 1
+        for tp, offset in offsets.items():
+            self._epochs[tp] = self._epoch
+            self._nexts[tp] = offset
+            self._read_offset[tp] = None
+            await self._thread.call_thread(self._seek_now, TopicPartition(*tp), offset)
+        self._flowing |= set(offsets)
+        return self._epoch
+
+    async def _seek_now(self, tp: TopicPartition, offset: int) -> None:
+        self._thread._ensure_consumer().seek(tp, offset)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """One message for each partition that has records. `timeout` is Faust's; ours is shorter, see POLL_S.
+
+        Which partitions flow is decided by the tasks alone. Faust's own set of active partitions is left out: under pressure
+        it takes partitions off that set, and a rebalance at that moment makes it forget to put them back.
+        """
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        wanted = set(self._flowing)
+        if not wanted:
+            await self.sleep(POLL_S)
+            return
+        epochs = {tp: self._epochs.get(tp) for tp in wanted}
+        fetched = await self._getmany(active_partitions=wanted, timeout=POLL_S)
+        if not self.flow_active or self.should_stop:
+            return  # every task opens again before the flow resumes, at its own positions
+        for tp, records in fetched.items():
+            tp = TP(tp.topic, tp.partition)
+            epoch = self._epochs.get(tp)
+            if epoch is None:
+                continue
+            if epochs.get(tp) != epoch:
+                # Moved while the fetch was under way: nobody knows whether this is from before. Ask again.
+                await self._thread.call_thread(self._seek_now, TopicPartition(*tp), self._nexts[tp])
+                continue
+            last = records[-1]
+            self._nexts[tp] = last.offset + 1
+            yield tp, self._run_message(tp, Fetched(epoch, records), last)
+
+    def _run_message(self, tp: TP, value: Fetched, last: Any) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, None, None, value, None, 0, 0, tp,
+            generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
+
+    # The bookmark.
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Commit the tasks' positions as the group's offsets. A failure is logged, and made good by the next one."""
+        offsets = {tp: offset for tp, offset in self.positions().items() if self._committed_offset[tp] != offset}
+        if not offsets or self.app.rebalancing:
+            return False
+        try:
+            await self._thread.bookmark(offsets)
+        except (KafkaError, OSError) as error:
+            logger.warning(
+                "group %s: the bookmark was not committed (%r); positions are safe in the changelog", self.app.conf.id, error
+            )
+            return False
+        self._committed_offset.update(offsets)
+        return True
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust guesses here whether a stream is stuck; the lag metrics know."""
+
+
+class Transport(driver.Transport):
+    """Set as `app.transport`."""
+
+    Consumer = Consumer
+
+    def __init__(self, *args: Any, connection: Connection, read_committed: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connection = connection
+        self.read_committed = read_committed
