@@ -42,6 +42,8 @@ class Reason(StrEnum):
     BAD_SEGMENT = "bad segment"
     FUTURE = "future"
     STRAY = "stray"
+    FAULT = "fault"
+    """An error of ours, not of the record: the exception class says which."""
 
 
 class Unusable(ValueError):

@@ -1,0 +1,105 @@
+"""What every vendor's adapter is: a module with a name and two functions. To add one, write the module and name it in
+`schemas.vendors.ADAPTERS`.
+
+An adapter only says which of a payload's values is which field. It neither coerces nor checks values: `schemas.validation`
+does, the same way for all.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Any, Protocol
+
+from schemas.dead_letters import Reason, Unusable
+from schemas.events import MAX_SEGMENTS
+from schemas.validation import is_dimension
+
+Draft = dict[str, Any]
+"""A response whose fields have the contract's names and the vendor's values."""
+
+USUAL_SEGMENTS = ("segment", "plan", "tier", "region", "country", "industry", "product")
+"""Properties that are segments unless a source names others. A list, since properties also hold names, order numbers and
+e-mail addresses: as segments these would be a table each, with people's data in metric labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """How one vendor's payloads are read. Names of properties are compared in lower case, with _ for what is neither letter
+    nor digit: "Account ID" is account_id."""
+
+    zone: tzinfo = UTC
+    """Zone of times that come without one."""
+    account_properties: tuple[str, ...] = ("account_id",)
+    """Properties that may hold the account's id; the first one that is there counts."""
+    respondent_properties: tuple[str, ...] = ("respondent_id", "user_id", "email")
+    """Properties that may hold the respondent's id, where the vendor has no person of its own."""
+    segment_properties: tuple[str, ...] = USUAL_SEGMENTS
+    """Properties that become segments."""
+    score_fields: tuple[str, ...] = ()
+    """Ids or refs of the questions whose answer is the score, where forms have several; empty: the adapter's rule."""
+    comment_fields: tuple[str, ...] = ()
+    """Ids or refs of the questions whose answer is the comment; empty: the adapter's rule."""
+
+    def __post_init__(self) -> None:
+        for field in ("account_properties", "respondent_properties", "segment_properties"):
+            object.__setattr__(self, field, tuple(comparable(name) for name in getattr(self, field)))
+        for name in self.segment_properties:
+            if not is_dimension(name):
+                raise ValueError(f"segment_properties: {name!r} cannot be a dimension: a-z, 0-9 and _, at most 40 of them")
+        if len(self.segment_properties) > MAX_SEGMENTS:
+            raise ValueError(f"segment_properties: {len(self.segment_properties)} names, at most {MAX_SEGMENTS} are counted")
+
+
+class Adapter(Protocol):
+    """One vendor's payloads."""
+
+    NAME: str
+    """What header nps-source says, and the `source` of its responses."""
+    VENDOR_TIMES: bool
+    """Whether times may come without a zone; the source's zone setting is then theirs."""
+
+    def recognises(self, payload: Any) -> bool:
+        """Whether a payload without a header nps-source looks like this vendor's. Of any JSON value."""
+
+    def adapt(self, payload: Any, settings: SourceSettings) -> list[Draft]:
+        """The responses in one payload, as drafts. Raises `Unusable` for a payload that holds none."""
+
+
+def properties_of(value: Any) -> dict[str, Any]:
+    """A vendor's free properties with comparable names; only single values that are not empty. Anything but an object has
+    none."""
+    if not isinstance(value, Mapping):
+        return {}
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, str | int | float) and item != "":
+            found.setdefault(comparable(name), item)
+    return found
+
+
+def comparable(name: str) -> str:
+    """A property's name in lower case with _ for everything that is neither an ASCII letter nor a digit."""
+    return "".join(c if c.isalnum() and c.isascii() else "_" for c in name.strip().lower())
+
+
+def first_of(properties: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """The value of the first name that is there; None without one."""
+    for name in names:
+        if name in properties:
+            return properties[name]
+    return None
+
+
+def segments_of(properties: Mapping[str, Any], settings: SourceSettings) -> dict[str, Any]:
+    """Those of the properties that are segments."""
+    return {name: properties[name] for name in settings.segment_properties if name in properties}
+
+
+def object_in(payload: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """The object that a payload has in a field. Raises `Unusable` when there is none or it is something else."""
+    value = payload.get(field)
+    if isinstance(value, dict):
+        return value
+    if value is None:
+        raise Unusable(Reason.MISSING_FIELD, f"{field}: missing")
+    raise Unusable(Reason.WRONG_TYPE, f"{field}: not an object")
