@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -33,6 +33,7 @@ from aiokafka.protocol.admin import ApiVersionRequest, CreateTopicsRequest, Desc
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
+from npstream.authorized_operations import UNKNOWN_OPERATIONS, GroupOperationsRequest
 from npstream.failures import BrokerUnreachable, CheckFailed, UserError
 from npstream.topic_plan import PlannedTopic
 from streams.connection import Connection
@@ -223,33 +224,50 @@ class Admin:
             await asyncio.sleep(POLL_S)
 
     async def try_transactional_id(self, transactional_id: str, timeout_ms: int) -> int:
-        """Initialise an id, as a worker's first step does, and return the error code. It fences whoever uses the same id.
+        """Initialise an id, as a worker's first step does, and return the error code. It fences whoever uses the same id."""
 
-        Waits for a coordinator that is coming up, since the first use of transactions in a cluster creates their topic.
-        """
+        async def attempt() -> int:
+            node = await self._coordinator(TRANSACTION_COORDINATOR, transactional_id)
+            answer = await self._send(InitProducerIdRequest(transactional_id, timeout_ms), node)
+            return int(answer.error_code)
+
+        return await self._settled(attempt)
+
+    async def _settled(self, attempt: Callable[[], Awaitable[int]]) -> int:
+        """The error code of an attempt, repeated while a coordinator comes up: a cluster's first use of groups or transactions
+        creates the topic they are kept in."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
         while True:
-            code = await self._init_producer_id(transactional_id, timeout_ms)
+            try:
+                code = await attempt()
+            except BrokerResponseError as error:
+                code = int(error.errno)
             if code not in SETTLING or loop.time() > deadline:
                 return code
             await asyncio.sleep(POLL_S)
 
-    async def _init_producer_id(self, transactional_id: str, timeout_ms: int) -> int:
-        try:
-            node = await self._coordinator(TRANSACTION_COORDINATOR, transactional_id)
-        except BrokerResponseError as error:
-            return int(error.errno)
-        answer = await self._send(InitProducerIdRequest(transactional_id, timeout_ms), node)
-        return int(answer.error_code)
+    async def group_operations(self, group: str) -> tuple[int, int]:
+        """An error code, and the bit field of what this user may do with a consumer group. Raises Unanswered."""
+        bits = UNKNOWN_OPERATIONS
 
-    async def send(self, request: Any, group: str | None = None) -> dict[str, Any]:
-        """Any request of aiokafka's protocol, to any broker or to a group's coordinator; its answer by field names.
+        async def attempt() -> int:
+            nonlocal bits
+            node = await self._coordinator(GROUP_COORDINATOR, group)
+            answer = await self._send(GroupOperationsRequest(group), node)
+            (described,) = answer.to_object()["groups"]
+            bits = described["authorized_operations"]
+            return int(described["error_code"])
 
-        Raises BrokerUnreachable, Unanswered if the broker does not know the request, KafkaError without a coordinator.
+        code = await self._settled(attempt)
+        return code, bits
+
+    async def send(self, request: Any) -> dict[str, Any]:
+        """Any request of aiokafka's protocol, to any broker; its answer by field names.
+
+        Raises BrokerUnreachable, and Unanswered if the broker does not know the request.
         """
-        node = None if group is None else await self._coordinator(GROUP_COORDINATOR, group)
-        answer: dict[str, Any] = (await self._send(request, node)).to_object()
+        answer: dict[str, Any] = (await self._send(request)).to_object()
         return answer
 
     async def _coordinator(self, kind: int, key: str) -> int:
@@ -312,17 +330,19 @@ async def connect(connection: Connection, timeout_s: float = TIMEOUT_S) -> Async
             await asyncio.wait_for(client.close(), CLOSE_TIMEOUT_S)
 
 
-async def _why(client: AIOKafkaClient, options: dict[str, Any], timeout_s: float) -> Exception:
+async def _why(client: AIOKafkaClient, options: dict[str, Any], timeout_s: float) -> Exception | str:
     """Why the first address cannot be used: the client only logs it, so it is tried once more."""
     options = {name: value for name, value in options.items() if name != "bootstrap_servers"}
     host, port, _family = client.hosts[0]
     try:
         connection = await asyncio.wait_for(create_conn(host, port, client_id=CLIENT_ID, **options), timeout_s)
-    except (TimeoutError, KafkaError, OSError) as error:
-        cause: Exception = error
-        return cause
+    except TimeoutError:
+        return "no answer in time"
+    except (KafkaError, OSError) as error:
+        reason: Exception = error
+        return reason
     connection.close()
-    return KafkaConnectionError("it answers now: try again")
+    return "it answers now: try again"
 
 
 def unreachable(connection: Connection, reason: Exception | str | None) -> BrokerUnreachable:

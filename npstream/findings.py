@@ -1,5 +1,6 @@
 """What a check found: one line each, with what to change, for people and for programs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -47,10 +48,16 @@ def table(findings: Sequence[Finding]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
-    grid.add_column(ratio=1)
+    grid.add_column()
     for finding in findings:
         text = Text(finding.message)
         if finding.remedy:
             text.append(f": {finding.remedy}", style="bold" if finding.status is Status.FAILED else "")
         grid.add_row(Text(finding.status.value, STYLES[finding.status]), finding.subject, text)
     return grid
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """How many of each status."""
+    counts = Counter(finding.status for finding in findings)
+    return ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])

@@ -83,7 +83,7 @@ def table(settings: Settings) -> Table:
     grid.add_column("Setting", no_wrap=True)
     grid.add_column("Value", overflow="fold", max_width=24)
     grid.add_column("Source", no_wrap=True)
-    grid.add_column("What it is for", ratio=1)
+    grid.add_column("What it is for")
     for index, names in enumerate(groups().values()):
         if index:
             grid.add_section()

@@ -1,6 +1,5 @@
 """Topics as they are against topics as they must be. Pure: what the cluster says comes in, findings come out."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from npstream.admin import Code, FoundTopic, said
@@ -122,9 +121,3 @@ def _alter(topic: PlannedTopic, message: str, entry: str, value: str, status: St
 def _quoted(value: str) -> str:
     """kafka-configs wants lists in brackets."""
     return f"[{value}]" if "," in value else value
-
-
-def summary(findings: Sequence[Finding]) -> str:
-    """How many of each status."""
-    counts = Counter(finding.status for finding in findings)
-    return ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])

@@ -38,7 +38,7 @@ class PlannedTopic:
 
 
 def changelog_topics(settings: Settings) -> list[PlannedTopic]:
-    """The changelog of each unit: compacted only, as many partitions as its sources. A unit hosts the agent it is named after."""
+    """The changelog of each unit: compacted only, as many partitions as its sources. A unit has its agent's name."""
     config = {"cleanup.policy": CleanUp.COMPACT.value, "segment.bytes": str(CHANGELOG_SEGMENT_BYTES)}
     return [
         PlannedTopic(

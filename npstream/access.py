@@ -1,0 +1,51 @@
+"""What each agent does with which topic: the permissions it needs, which `npstream check` asks for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from schemas import topics
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The topics that an agent reads and writes, besides its changelog."""
+
+    reads: frozenset[str]
+    writes: frozenset[str]
+
+
+ACCESS: dict[str, Access] = {
+    "intake": Access(
+        reads=frozenset({topics.RAW}),
+        writes=frozenset({topics.RESPONSES, topics.DEAD_LETTERS}),
+    ),
+    "scoring": Access(
+        reads=frozenset({topics.RESPONSES}),
+        # its own source too: a response that came to the wrong partition is sent home
+        writes=frozenset(
+            {
+                topics.RESPONSES,
+                topics.SCORED,
+                topics.CHANGES,
+                topics.DETRACTORS,
+                topics.PROMOTERS,
+                topics.CELLS,
+                topics.ACCOUNT_ROLLUPS,
+                topics.DEAD_LETTERS,
+            }
+        ),
+    ),
+    "rollups": Access(
+        reads=frozenset({topics.CELLS}),
+        writes=frozenset({topics.SEGMENT_ROLLUPS}),
+    ),
+}
+
+
+def access_of(agents: Iterable[str]) -> Access:
+    """What these agents need together."""
+    needed = [ACCESS[agent] for agent in agents]
+    return Access(
+        reads=frozenset().union(*(access.reads for access in needed)),
+        writes=frozenset().union(*(access.writes for access in needed)),
+    )
