@@ -21,8 +21,9 @@ from typing import IO, Any, Final, cast
 
 import orjson
 
+from agents.intake import ACCOUNT_HEADER, SOURCE_HEADER
 from npstream.failures import UserError
-from npstream.raw_record import ACCOUNT_HEADER, SOURCE_HEADER, RawRecord
+from npstream.raw_record import RawRecord
 from schemas.events import Response
 
 STDIN: Final = "-"
