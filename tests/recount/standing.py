@@ -80,9 +80,13 @@ class Standing:
         values: set[Any] = set()
         days = self.counts.get(account_id, {})
         for today in range(first, last + 1):
-            counts = [0, 0, 0]
+            detractors = passives = promoters = 0
             for day in range(today - self.headline_days + 1, today + 1):
-                for category, number in enumerate(days.get(day, ())):
-                    counts[category] += number
-            values.add(rounded(nps(counts)) if sum(counts) else ABSENT)
+                if day in days:
+                    counts = days[day]
+                    detractors += counts[0]
+                    passives += counts[1]
+                    promoters += counts[2]
+            total = detractors + passives + promoters
+            values.add(rounded(nps((detractors, passives, promoters))) if total else ABSENT)
         return AnyOf(values)

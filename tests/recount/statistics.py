@@ -5,7 +5,7 @@ With p, d the shares of promoters and detractors: NPS = 100 (p - d), Var = p + d
 """
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -65,10 +65,9 @@ def band(score: Fraction) -> str:
 
 def rounded(value: Fraction | Decimal) -> float:
     """One decimal, half away from zero, never -0.0."""
-    with localcontext() as context:
-        context.prec = 50
-        exact = value if isinstance(value, Decimal) else _decimal(value)
-        return float(exact.quantize(Decimal("0.1"), ROUND_HALF_UP)) + 0.0
+    exact = value if isinstance(value, Fraction) else Fraction(value)
+    tenths = (20 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+    return (-tenths if exact < 0 else tenths) / 10
 
 
 def window_stats(now: Counts, before: Counts) -> dict[str, Any]:
