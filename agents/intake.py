@@ -7,7 +7,7 @@ response none is taken. Nothing here depends on other records, so there is no st
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, Final
 
 from schemas import topics
@@ -31,6 +31,8 @@ class IntakeSettings:
 
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     """By adapter's name; one that is not named has the defaults."""
+    zone: tzinfo = UTC
+    """Zone of vendors' times that come without one, unless their source says another. Canonical ones must have one."""
     max_responses_per_record: int = 1_000
     """Longest list of responses in one record: some 300 KB, within a broker's usual bound for a record."""
 
@@ -50,7 +52,11 @@ class Intake:
 
     def __init__(self, settings: IntakeSettings = IntakeSettings()) -> None:
         self.settings = settings
-        self._source_settings = {name: settings.sources.get(name, SourceSettings()) for name in ADAPTERS}
+        self._sources = {name: settings.sources.get(name, SourceSettings()) for name in ADAPTERS}
+        self._zones = {
+            name: (self._sources[name].zone or settings.zone) if adapter.VENDOR_TIMES else None
+            for name, adapter in ADAPTERS.items()
+        }
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
         outbox = Outbox()
@@ -62,19 +68,20 @@ class Intake:
                 stage = "adapt"
                 headers = dict(record.headers) if record.headers else {}
                 adapter = _adapter(headers, payloads[0])
-                settings = self._source_settings[adapter.NAME]
-                drafts = [draft for payload in payloads for draft in adapter.adapt(payload, settings)]
+                source = adapter.NAME
+                drafts = [draft for payload in payloads for draft in adapter.adapt(payload, self._sources[source])]
                 stage = "validate"
-                zone = settings.zone if adapter.VENDOR_TIMES else None
-                responses = _responses(drafts, adapter.NAME, zone, _text(headers, ACCOUNT_HEADER))
+                responses = _responses(drafts, source, self._zones[source], _text(headers, ACCOUNT_HEADER))
             except Unusable as error:
                 _bury(record, stage, error.reason, error, outbox)
                 continue
+            except MemoryError:
+                raise  # says something of this worker, nothing of the record
             except Exception as error:
                 # An adapter reads what others wrote: what it does not foresee must not stop the partition for ever.
                 _bury(record, stage, Reason.FAULT, error, outbox)
                 continue
-            adapted[adapter.NAME] += len(responses)
+            adapted[source] += len(responses)
             passed_on: Headers = [header for header in record.headers if header[0] == TRACEPARENT] if headers else ()
             for response in responses:
                 key = response["account_id"].encode()

@@ -15,8 +15,8 @@ MAX_COMMENT_BYTES: Final = 65_536
 """Longest comment in UTF-8: a text of ten pages. Longer ones are a document sent by mistake."""
 MAX_SEGMENTS: Final = 20
 """Most dimension=value pairs of a response: each one is a cell to count in."""
-MAX_SEGMENT_VALUE_CHARS: Final = 200
-"""Longest value of a segment: a name, not a text."""
+MAX_SEGMENT_VALUE_CHARS: Final = MAX_ID_CHARS
+"""Longest value of a segment: with its dimension it is the key of a table."""
 DIMENSION_PATTERN: Final = r"^[a-z0-9_]{1,40}$"
 """What the name of a dimension looks like: usable in a topic key and as a metric label as it is."""
 

@@ -23,7 +23,6 @@ SCORES: Final = {str(score): score for score in range(11)}
 EXACT: Final = 2**53
 """From here on a float no longer holds every integer, so a float is no id."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DIMENSION = re.compile(DIMENSION_PATTERN.strip("^$"))
 _WORST_UTF_8 = 4
 """Bytes of the longest character."""
@@ -98,15 +97,11 @@ def _retraction(
 def _id(field: str, value: Any) -> str:
     if type(value) is not str:
         value = _id_from_number(field, value)
-    if 0 < len(value) <= MAX_ID_CHARS and value.isprintable() and value[0] != " ":
+    if 0 < len(value) <= MAX_ID_CHARS:
         return value  # type: ignore[no-any-return]
-    if not value or value.isspace():
+    if not value:
         raise Unusable(Reason.BAD_ID, f"{field}: empty")
-    if len(value) > MAX_ID_CHARS:
-        raise Unusable(Reason.BAD_ID, f"{field}: {len(value)} characters, at most {MAX_ID_CHARS} are accepted")
-    if _CONTROL.search(value):
-        raise Unusable(Reason.BAD_ID, f"{field}: {_shown(value)} contains a control character")
-    return value  # type: ignore[no-any-return]
+    raise Unusable(Reason.BAD_ID, f"{field}: {len(value)} characters, at most {MAX_ID_CHARS} are accepted")
 
 
 def _id_from_number(field: str, value: Any) -> str:
@@ -191,8 +186,6 @@ def _segment_value(dimension: str, value: Any) -> str:
             Reason.BAD_SEGMENT,
             f"segments.{dimension}: {len(value)} characters, at most {MAX_SEGMENT_VALUE_CHARS} are accepted",
         )
-    if not value.isprintable() and _CONTROL.search(value):
-        raise Unusable(Reason.BAD_SEGMENT, f"segments.{dimension}: {_shown(value)} contains a control character")
     return value
 
 

@@ -7,7 +7,7 @@ does, the same way for all.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import Any, Protocol
 
 from schemas.dead_letters import Reason, Unusable
@@ -27,8 +27,8 @@ class SourceSettings:
     """How one vendor's payloads are read. Names of properties are compared in lower case, with _ for what is neither letter
     nor digit: "Account ID" is account_id."""
 
-    zone: tzinfo = UTC
-    """Zone of times that come without one."""
+    zone: tzinfo | None = None
+    """Zone of times that come without one; None: that of all sources."""
     account_properties: tuple[str, ...] = ("account_id",)
     """Properties that may hold the account's id; the first one that is there counts."""
     respondent_properties: tuple[str, ...] = ("respondent_id", "user_id", "email")
