@@ -139,7 +139,9 @@ class Settings:
     grace_days: int = setting(7, "history kept beyond twice the longest window, for responses that arrive late", least=0)
     source_zone: str = setting("UTC", "time zone of vendor times that name none, such as Europe/Berlin")
     default_account: str = setting("", "account of a response that names none; empty: it is a dead letter")
-    typeform_field: str = setting("", "id or ref of the NPS question in a Typeform; empty: its only opinion-scale question")
+    typeform_field: str = setting(
+        "", "id or ref of the question in a Typeform that asks for the NPS; empty: the first of type nps, else of opinion_scale"
+    )
 
     http_host: str = setting(
         "127.0.0.1", "where metrics and health are served: loopback, since there is no log-in", group="metrics"

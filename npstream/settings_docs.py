@@ -1,15 +1,22 @@
 """The settings as people read them: a table on the terminal, JSON, and the page docs/settings.md."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from npstream.settings import Settings
 from npstream.settings_sources import PREFIX, Source, declared, default_of, type_name
 
 MASK = "********"
 """Stands for a secret that is set: of the same length for all, so that it tells nothing."""
+
+WIDE_COLUMNS = 100
+"""From here on the help has a column of its own that is wide enough to read."""
 
 PAGE_HEAD = """\
 # Settings
@@ -77,8 +84,12 @@ def as_json(settings: Settings) -> dict[str, dict[str, Any]]:
     return result
 
 
-def table(settings: Settings) -> Table:
-    """All settings for a terminal of 80 columns and more; what is not the default stands out."""
+def table(settings: Settings, columns: int) -> RenderableType:
+    """All settings for a terminal of so many columns; what is not the default stands out. A narrow one has the help below."""
+    return _wide(settings) if columns >= WIDE_COLUMNS else Group(*_narrow(settings))
+
+
+def _wide(settings: Settings) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     grid.add_column("Setting", no_wrap=True)
     grid.add_column("Value", overflow="fold", max_width=24)
@@ -89,10 +100,23 @@ def table(settings: Settings) -> Table:
             grid.add_section()
         for name in names:
             source = settings.source_of(name)
-            style = "dim" if source is Source.DEFAULT else "bold"
-            value = shown(settings, name)
-            grid.add_row(name, value or "-", source.value, declared(Settings)[name].metadata["help"], style=style)
+            help_text = declared(Settings)[name].metadata["help"]
+            grid.add_row(name, shown(settings, name) or "-", source.value, help_text, style=_style(source))
     return grid
+
+
+def _narrow(settings: Settings) -> Iterator[RenderableType]:
+    for group, names in groups().items():
+        yield Text(f"\n{group.capitalize()}", "bold underline")
+        for name in names:
+            source = settings.source_of(name)
+            line = Text(f"{name} = {shown(settings, name) or '-'}", _style(source))
+            yield line.append(f"  ({source.value})", "dim")
+            yield Padding(Text(declared(Settings)[name].metadata["help"], "dim"), (0, 0, 0, 4))
+
+
+def _style(source: Source) -> str:
+    return "" if source is Source.DEFAULT else "bold"
 
 
 def markdown() -> str:

@@ -48,7 +48,7 @@ def setting(
 ) -> Any:
     """One field of the settings: its default, the reason of it in `help`, and which values are allowed."""
     facts = {"help": help, "secret": secret, "least": least, "most": most, "choices": choices, "group": group}
-    return field(default=default, metadata=facts)
+    return field(default=default, repr=not secret, metadata=facts)
 
 
 def declared(settings: type) -> dict[str, Field[Any]]:

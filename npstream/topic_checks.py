@@ -98,7 +98,7 @@ def _configuration(topic: PlannedTopic, config: Mapping[str, str]) -> list[Findi
         )
         findings.append(_alter(topic, f"has clean-up {policy}, not {wanted}: {loss}", "cleanup.policy", wanted))
     kept = int(config.get("retention.ms", "-1"))
-    if topic.retention_ms is not None and 0 <= kept < topic.retention_ms:
+    if "delete" in policy and topic.retention_ms is not None and 0 <= kept < topic.retention_ms:
         message = f"keeps records for {retention(kept)}, less than the {retention(topic.retention_ms)} needed"
         findings.append(_alter(topic, message, "retention.ms", str(topic.retention_ms)))
     if config.get("message.timestamp.type") == "LogAppendTime":

@@ -66,4 +66,4 @@ def retention(ms: int | None) -> str:
     if ms is None or ms < 0:
         return "for ever"
     days = ms / DAY_MS
-    return f"{days:g} days" if days >= 1 else f"{ms / 3_600_000:g} hours"
+    return f"{days:g} day{'s' * (days != 1)}" if days >= 1 else f"{ms / 3_600_000:g} hours"

@@ -24,10 +24,11 @@ ASYNCAPI_FILE = "asyncapi.json"
 @click.option("--json-schema", "only_json_schema", is_flag=True, help="Only the JSON Schemas, one for each type.")
 def command(out: Path | None, only_asyncapi: bool, only_json_schema: bool) -> None:
     """Without --out: the AsyncAPI document, or with --json-schema one object of schemas by name."""
-    from schemas.contract import asyncapi, json_schemas
-
     if only_asyncapi and only_json_schema:
         raise click.UsageError("--asyncapi and --json-schema exclude each other: without either, both are written")
+    # imported here, since making the contract's types takes longer than refusing
+    from schemas.contract import asyncapi, json_schemas
+
     if out is None:
         print_json(json_schemas() if only_json_schema else asyncapi())
         return

@@ -21,4 +21,5 @@ def command(settings: Settings, as_json: bool, markdown: bool) -> None:
     elif as_json:
         print_json(settings_docs.as_json(settings))
     else:
-        console().print(settings_docs.table(settings))
+        out = console()
+        out.print(settings_docs.table(settings, out.width))
