@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, NoReturn, Protocol
 
 DAY_MS = 86_400_000
@@ -57,16 +58,16 @@ class Arrival:
     other: Mapping[str, str] = field(default_factory=dict)
     """survey_id, source, channel and locale, where given."""
 
-    @property
+    @cached_property
     def category(self) -> str:
         return category_of(self.score)
 
-    @property
+    @cached_property
     def day(self) -> int:
         """Days since 1970-01-01, UTC, of responded_at."""
         return self.responded_at // DAY_MS
 
-    @property
+    @cached_property
     def place(self) -> tuple[int, str]:
         """What orders a respondent's responses: the greatest is the present."""
         return (self.responded_at, self.response_id)

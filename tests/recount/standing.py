@@ -6,6 +6,7 @@ clock is known as a range: from what the records alone have done (`early`) to th
 """
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 from tests.recount.expected import ABSENT, AnyOf
@@ -26,21 +27,26 @@ class Standing:
         self.ask = ask
         self.early = 0
         self.late = 0
+        self.edge_end = 0
+        self.edge_start = 0
+        """The days at the edge of the history are these two and those between."""
         self.by_respondent: dict[tuple[str, str], dict[str, Arrival]] = {}
-        self.counts: dict[str, dict[int, list[int]]] = {}
-        """Of each account and day: detractors, passives, promoters."""
+        self.by_day: dict[tuple[str, str], dict[int, int]] = {}
+        """Of each account and category: how many responses by day."""
 
     def move_clock(self, record: SourceRecord, wall: int) -> None:
         self.early = max(self.early, min(record.timestamp, wall + DAY_MS))
         self.late = max(self.late, self.early, wall)
+        self.edge_end = self.late // DAY_MS - self.history_days + 1
+        self.edge_start = self.early // DAY_MS - self.history_days
 
     def put(self, before: Arrival | None, now: Arrival | None) -> None:
         """Replace a response (None or a retraction: there was, or is, none)."""
         for response, step in ((before, -1), (now, 1)):
             if response is None or response.retraction:
                 continue
-            days = self.counts.setdefault(response.account_id, {})
-            days.setdefault(response.day, [0, 0, 0])[CATEGORIES.index(response.category)] += step
+            days = self.by_day.setdefault((response.account_id, response.category), {})
+            days[response.day] = days.get(response.day, 0) + step
             if response.respondent_id is not None:
                 own = self.by_respondent.setdefault((response.account_id, response.respondent_id), {})
                 if step == 1:
@@ -50,9 +56,9 @@ class Standing:
 
     def in_history(self, response: Arrival) -> bool | None:
         """None at the history's edge, where a day more or less is a matter of reading, or of which ticks were committed."""
-        if response.day > self.late // DAY_MS - self.history_days + 1:
+        if response.day > self.edge_end:
             return True
-        return False if response.day < self.early // DAY_MS - self.history_days else None
+        return None if response.day >= self.edge_start else False
 
     def history_of(self, response: Arrival) -> list[Arrival]:
         """What the response's respondent said, oldest first, as far as the history goes; of an anonymous one nothing."""
@@ -78,15 +84,8 @@ class Standing:
         if last - first > MOST_DAYS_OF_CLOCK:
             return None
         values: set[Any] = set()
-        days = self.counts.get(account_id, {})
         for today in range(first, last + 1):
-            detractors = passives = promoters = 0
-            for day in range(today - self.headline_days + 1, today + 1):
-                if day in days:
-                    counts = days[day]
-                    detractors += counts[0]
-                    passives += counts[1]
-                    promoters += counts[2]
-            total = detractors + passives + promoters
-            values.add(rounded(nps((detractors, passives, promoters))) if total else ABSENT)
+            window = range(today - self.headline_days + 1, today + 1)
+            counts = [sum(map(self.by_day.get((account_id, category), {}).get, window, repeat(0))) for category in CATEGORIES]
+            values.add(rounded(nps(counts)) if sum(counts) else ABSENT)
         return AnyOf(values)
