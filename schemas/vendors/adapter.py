@@ -90,6 +90,14 @@ def first_of(properties: Mapping[str, Any], names: Iterable[str]) -> Any:
     return None
 
 
+def respondent(value: Any) -> Any:
+    """What identifies a person, without surrounding white space; an e-mail address in lower case, since it is one address
+    however it was typed."""
+    if not isinstance(value, str):
+        return value
+    return value.strip().lower() if "@" in value else value.strip()
+
+
 def segments_of(properties: Mapping[str, Any], settings: SourceSettings) -> dict[str, Any]:
     """Those of the properties that are segments."""
     return {name: properties[name] for name in settings.segment_properties if name in properties}

@@ -10,7 +10,7 @@ Source: Delighted's API documentation, "Webhooks" and "Adding survey responses".
 from typing import Any
 
 from schemas.dead_letters import Reason, Unusable
-from schemas.vendors.adapter import Draft, SourceSettings, first_of, object_in, properties_of, segments_of
+from schemas.vendors.adapter import Draft, SourceSettings, first_of, object_in, properties_of, respondent, segments_of
 
 NAME = "delighted"
 VENDOR_TIMES = True
@@ -56,6 +56,5 @@ def adapt(payload: Any, settings: SourceSettings) -> list[Draft]:
 def _respondent(person: Any) -> Any:
     """The person's e-mail address, else id: an address is the same person at other vendors too."""
     if isinstance(person, dict):
-        email = person.get("email")
-        return email.strip().lower() if isinstance(email, str) and email.strip() else person.get("id")
-    return person
+        return respondent(person.get("email")) or person.get("id")
+    return respondent(person)

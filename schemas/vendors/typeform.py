@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.dead_letters import Reason, Unusable
-from schemas.vendors.adapter import Draft, SourceSettings, first_of, object_in, properties_of, segments_of
+from schemas.vendors.adapter import Draft, SourceSettings, first_of, object_in, properties_of, respondent, segments_of
 
 NAME = "typeform"
 VENDOR_TIMES = True
@@ -104,9 +104,5 @@ def _respondent(hidden: Mapping[str, Any], answered: Answered, settings: SourceS
     """A hidden field that names the respondent, else the first e-mail address given; without either it is anonymous."""
     known = first_of(hidden, settings.respondent_properties)
     if known is not None:
-        return known
-    for answer, _ in answered:
-        email = answer.get("email")
-        if answer.get("type") == "email" and isinstance(email, str):
-            return email.strip().lower()
-    return None
+        return respondent(known)
+    return next((respondent(answer["email"]) for answer, _ in answered if "email" in answer), None)
