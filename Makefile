@@ -1,0 +1,79 @@
+# Needs make, Python 3.11 or newer, and for the tests Java 17 and Maven. The rest is fetched by `make setup`.
+#
+#   make demo                  a year of responses on the embedded broker, live; ARGS=--once prints the tables and ends
+#   make test                  everything that continuous integration checks
+#   make lint unit bench       parts of it, and the benchmarks
+#   make lock                  refresh the locked dependencies; ARGS=--upgrade takes newer versions
+#   make clean                 remove all that make made
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := setup
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+JAVA_AT_LEAST := 17
+BIN := .venv/bin
+PACKAGES := streams agents schemas npstream
+ARGS ?=
+
+# Stamps: a file is newer than what it was made from, or the step is done again.
+INSTALLED := .venv/.installed
+JARS := .kafka/.installed
+
+.PHONY: setup demo test lint unit bench lock clean
+
+setup: $(INSTALLED) $(JARS)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing: install Python 3.11 or newer, or give PYTHON=path" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: $$($(PYTHON) --version) is too old: install Python 3.11 or newer, or give PYTHON=path" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "make: $(PYTHON) cannot make virtual environments: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear .venv
+	@echo "installing the locked dependencies into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(JARS): tests/kafka/pom.xml
+	@command -v java >/dev/null || { echo "make: java is missing: install Java $(JAVA_AT_LEAST) or newer (the tests run on a real Kafka)" >&2; exit 1; }
+	@version=$$(java -version 2>&1 | sed -nE 's/.*version "(1\.)?([0-9]+).*/\2/p' | head -n 1); \
+	  [ "$${version:-0}" -ge $(JAVA_AT_LEAST) ] \
+	  || { echo "make: Java $${version:-of unknown version} is too old for Kafka: install Java $(JAVA_AT_LEAST) or newer" >&2; exit 1; }
+	@command -v mvn >/dev/null || { echo "make: mvn is missing: install Maven (it fetches Kafka for the tests)" >&2; exit 1; }
+	@echo "fetching Apache Kafka into .kafka"
+	@rm -rf .kafka
+	@mvn --quiet --batch-mode --no-transfer-progress --file tests/kafka/pom.xml \
+	  dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/.kafka/libs"
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(BIN)/npstream demo $(ARGS)
+
+test: setup lint
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(INSTALLED)
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+bench: setup
+	@$(BIN)/python -m bench $(ARGS)
+
+# Two files, one resolution: what users run is a part of what developers run.
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock"
+
+lock: $(INSTALLED)
+	@$(LOCK) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
+	@$(LOCK) --extra embedded --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
+
+clean:
+	rm -rf .venv .kafka build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(PACKAGES) tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
