@@ -5,7 +5,7 @@ ignore fields that they do not know, so that a field can be added. Fast paths ma
 output against these types.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -41,12 +41,15 @@ Severity = Literal["critical", "high", "elevated"]
 """0-2 critical, 3-4 high, 5-6 elevated."""
 Dimension = Annotated[str, Meta(pattern=DIMENSION_PATTERN)]
 SegmentValue = Annotated[str, Meta(min_length=1, max_length=MAX_SEGMENT_VALUE_CHARS)]
+Text = Annotated[str, Meta(min_length=1)]
+Source = Annotated[Id, Meta(description="the adapter that read it, or what a canonical response names itself")]
 Segments = Annotated[dict[Dimension, SegmentValue], Meta(max_length=MAX_SEGMENTS, description="dimension to value")]
 Count = Annotated[int, Meta(ge=0)]
+Counts = Annotated[list[Count], Meta(min_length=3, max_length=3, description="promoters, passives, detractors")]
 Nps = Annotated[float, Meta(ge=-100, le=100, description="one decimal, half away from zero")]
 
 
-class Response(Struct, omit_defaults=True):
+class Response(Struct, kw_only=True, omit_defaults=True):
     """One answer of a respondent. It may come again: the version is `updated_at`, else when it first arrived.
 
     A correction is the same response_id with other content; one without segments keeps the old ones. Without respondent_id it
@@ -59,98 +62,104 @@ class Response(Struct, omit_defaults=True):
     responded_at: Time
     respondent_id: Id | UnsetType = UNSET
     updated_at: Time | UnsetType = UNSET
-    comment: str | UnsetType = UNSET
+    comment: Text | UnsetType = UNSET
     segments: Segments | UnsetType = UNSET
     survey_id: Id | UnsetType = UNSET
-    source: Annotated[str, Meta(description="the adapter that read it")] | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
     channel: Id | UnsetType = UNSET
     locale: Id | UnsetType = UNSET
 
 
-class Retraction(Struct, omit_defaults=True):
+class Retraction(Struct, kw_only=True, omit_defaults=True):
     """Takes a response back, also when it arrives before it."""
 
     kind: Literal["retraction"]
     response_id: Id
     account_id: Id
     updated_at: Time | UnsetType = UNSET
-    source: Annotated[str, Meta(description="the adapter that read it")] | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
 
 
-class Scored(Struct, omit_defaults=True):
-    """A response as accepted, its category, and what it changed. A retraction of what was never seen has neither score nor
-    category."""
+class Scored(Struct, kw_only=True, omit_defaults=True):
+    """A response as accepted, with the segments that it was counted in, its category, and what it changed.
+
+    A retraction tells the identity and version; the category is that of what was taken back, and left out if that was never
+    seen.
+    """
 
     response_id: Id
     account_id: Id
-    change: Literal["new", "correction", "retraction", "late", "expired"]
-    as_of: Annotated[str, Meta(description="the UTC day or time as of which it was counted")]
-    category: Category | UnsetType | None = UNSET
     score: Score | UnsetType = UNSET
     responded_at: Time | UnsetType = UNSET
-    previous_category: Category | UnsetType | None = UNSET
-    previous_score: Score | UnsetType | None = UNSET
     respondent_id: Id | UnsetType = UNSET
     updated_at: Time | UnsetType = UNSET
-    comment: str | UnsetType = UNSET
+    comment: Text | UnsetType = UNSET
     segments: Segments | UnsetType = UNSET
     survey_id: Id | UnsetType = UNSET
-    source: str | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
     channel: Id | UnsetType = UNSET
     locale: Id | UnsetType = UNSET
+    category: Category | UnsetType = UNSET
+    previous_category: Category | UnsetType = UNSET
+    previous_score: Score | UnsetType = UNSET
+    as_of: Annotated[Day, Meta(description="the UTC day on which it was counted")]
+    change: Literal["new", "correction", "retraction", "late", "expired"]
 
 
-class CategoryChange(Struct, omit_defaults=True, rename={"previous": "from"}):
-    """A respondent's present category is another one than before. `to` is null when no response is left, `from` when there was
-    none before."""
+class CategoryChange(Struct, kw_only=True, omit_defaults=True, rename={"before": "from"}):
+    """A respondent's present category is another one than before. `to` is null when no response is left; then there is neither
+    score nor direction."""
 
     account_id: Id
     respondent_id: Id
     response_id: Id
-    previous: Category | None
+    before: Category
     to: Category | None
+    score: Score | UnsetType = UNSET
+    previous_score: Score | UnsetType = UNSET
+    direction: Literal["up", "down"] | UnsetType = UNSET
     cause: Literal["response", "correction", "retraction"]
     changed_at: Time
-    direction: Literal["up", "down"] | UnsetType | None = UNSET
-    score: Score | UnsetType | None = UNSET
-    previous_score: Score | UnsetType | None = UNSET
     segments: Segments | UnsetType = UNSET
 
 
-class Detractor(Struct, omit_defaults=True):
+AccountNps = Annotated[Nps, Meta(description="the account's headline NPS after this response; left out without responses")]
+
+
+class Detractor(Struct, kw_only=True, omit_defaults=True):
     """A detractor appeared, came back, said more or other, or was withdrawn."""
 
     account_id: Id
+    respondent_id: Id | UnsetType = UNSET
     response_id: Id
     score: Score
     severity: Severity
+    comment: Text | UnsetType = UNSET
     revision: Annotated[Count, Meta(description="0 for the first event of a response, one more for each later one")]
     consecutive: Annotated[Count, Meta(description="detractor responses of the respondent in a row, this one included")]
     responded_at: Time
-    respondent_id: Id | UnsetType = UNSET
-    comment: str | UnsetType = UNSET
     segments: Segments | UnsetType = UNSET
-    account_nps: Annotated[Nps | None, Meta(description="the account's headline NPS after this response")] | UnsetType = UNSET
-    withdrawn: Annotated[bool, Meta(description="true: a correction or retraction took it back")] | UnsetType = UNSET
+    account_nps: AccountNps | UnsetType = UNSET
+    withdrawn: Annotated[Literal[True], Meta(description="a correction or retraction took it back")] | UnsetType = UNSET
 
 
-class Promoter(Struct, omit_defaults=True):
+class Promoter(Struct, kw_only=True, omit_defaults=True):
     """A promoter appeared or came again."""
 
     account_id: Id
+    respondent_id: Id | UnsetType = UNSET
     response_id: Id
     score: Annotated[int, Meta(ge=9, le=10)]
+    comment: Text | UnsetType = UNSET
+    revision: Count
+    consecutive: Annotated[Count, Meta(description="promoter responses of the respondent in a row, this one included")]
     responded_at: Time
-    respondent_id: Id | UnsetType = UNSET
-    comment: str | UnsetType = UNSET
-    revision: Count | UnsetType = UNSET
-    consecutive: Annotated[Count, Meta(description="promoter responses of the respondent in a row")] | UnsetType = UNSET
     segments: Segments | UnsetType = UNSET
-    account_nps: Annotated[Nps | None, Meta(description="the account's headline NPS after this response")] | UnsetType = UNSET
-    first: Annotated[bool, Meta(description="true: the respondent's first promoter response")] | UnsetType = UNSET
+    account_nps: AccountNps | UnsetType = UNSET
+    first: Annotated[Literal[True], Meta(description="the respondent's first promoter response")] | UnsetType = UNSET
 
 
-class WindowStats(Struct, omit_defaults=True):
+class WindowStats(Struct, kw_only=True, omit_defaults=True):
     """Counts and score of one window. An empty one has zero counts and no nps, low, high, change, significant or band."""
 
     promoters: Count
@@ -173,14 +182,12 @@ class Window(Struct):
     respondents: Annotated[WindowStats, Meta(description="each respondent's latest response in the window")]
 
 
-Windows = Annotated[
-    dict[Annotated[str, Meta(pattern=r"^[1-9]\d*d$")], Window],
-    Meta(description="by length: a window of N days ends with the day as_of", examples=[["7d", "30d", "90d", "365d"]]),
-]
+WindowName = Annotated[str, Meta(pattern=r"^[1-9]\d*d$")]
+Windows = Annotated[dict[WindowName, Window], Meta(description="by length: a window of N days, 90d, ends with the day as_of")]
 
 
 class AccountRollup(Struct):
-    """An account's rolling tables."""
+    """An account's rolling tables. A tombstone when all its windows, and those before them, are empty."""
 
     account_id: Id
     as_of: Day
@@ -188,7 +195,7 @@ class AccountRollup(Struct):
 
 
 class SegmentRollup(Struct):
-    """A segment's rolling tables, over all accounts."""
+    """A segment's rolling tables, over all accounts. A tombstone when all its windows, and those before them, are empty."""
 
     dimension: Dimension
     value: SegmentValue
@@ -196,11 +203,25 @@ class SegmentRollup(Struct):
     windows: Windows
 
 
-class Cell(Struct, omit_defaults=True):
-    """Cumulative counts of one source partition for one segment and day: what it stands at, never a difference.
+CellWindows = dict[
+    WindowName, Annotated[list[Counts], Meta(min_length=2, max_length=2, description="the window, the one before")]
+]
 
-    Internal. Which source partition, incarnation, segment and day it is for stands in the key.
+
+class CellRespondents(Struct):
+    """Respondents by window: as they stand on the day `as_of`, and as they stood when the day before it ended."""
+
+    as_of: Day
+    now: CellWindows
+    eve: CellWindows
+
+
+class Cell(Struct, kw_only=True, omit_defaults=True):
+    """What one source partition has counted for a segment: what it stands at, never a difference. Internal.
+
+    The key says of which source partition, incarnation and segment it is, and ends with the day whose responses it counts,
+    or with `respondents`. A tombstone means no counts.
     """
 
-    responses: Any = UNSET
-    respondents: Any = UNSET
+    responses: Counts | UnsetType = UNSET
+    respondents: CellRespondents | UnsetType = UNSET
