@@ -1,6 +1,7 @@
 """The commands that look at a cluster, on real ones: Kafka with log-in and access control, and the embedded broker."""
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ POLL_S = 0.02
 NAMES = [topic.name for topic in planned_topics(Settings())]
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 SECURED = {
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_SSL",
     "sasl.enabled.mechanisms": "PLAIN",
     "listener.name.guarded.plain.sasl.jaas.config": f'{PLAIN_LOGIN} required user_limited="limited-password";',
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -40,11 +41,35 @@ SECURED = {
 }
 
 
-class SecuredKafka(KafkaBroker):
-    """Kafka with a second listener, which asks for a log-in; who comes by it may do what access control lists allow."""
+def keytool(*arguments: str, store: Path, password: str) -> None:
+    """Java's tool for certificates: whoever can run Kafka has it."""
+    command = [
+        "keytool",
+        *arguments,
+        "-alias",
+        "broker",
+        "-keystore",
+        str(store),
+        "-storepass",
+        password,
+        "-storetype",
+        "PKCS12",
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=ANSWER_TIMEOUT_S)
 
-    def __init__(self) -> None:
-        super().__init__(SECURED)
+
+class SecuredKafka(KafkaBroker):
+    """Kafka with a second listener, which encrypts, asks for a log-in, and obeys access control lists."""
+
+    def __init__(self, folder: Path) -> None:
+        store, password = folder / "broker.p12", "store-password"
+        self.certificate = folder / "broker.pem"
+        keytool(
+            "-genkeypair", "-keyalg", "RSA", "-dname", "CN=broker", "-ext", f"san=ip:{HOST}", store=store, password=password
+        )
+        keytool("-exportcert", "-rfc", "-file", str(self.certificate), store=store, password=password)
+        keystore = {"location": str(store), "password": password, "type": "PKCS12"}
+        super().__init__(SECURED | {f"listener.name.guarded.ssl.keystore.{name}": value for name, value in keystore.items()})
         self.guarded = f"{HOST}:{free_port()}"
 
     def _write_properties(self, folder: Path) -> None:
@@ -70,8 +95,8 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def kafka() -> Iterator[SecuredKafka]:
-    with SecuredKafka() as broker:
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    with SecuredKafka(tmp_path_factory.mktemp("certificate")) as broker:
         yield broker
 
 
@@ -113,8 +138,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Run the command line against a cluster: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def run(bootstrap: str, *args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["npstream", "--bootstrap", bootstrap, "--set", "partitions=3", *args])
+    def run(*args: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["npstream", "--set", "partitions=3", *args])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capsys.readouterr()
@@ -133,45 +158,49 @@ def findings(out: str) -> dict[str, tuple[str, str]]:
 
 
 def test_topics_are_created_once_and_shown_and_checked(bootstrap: str, run: Run) -> None:
-    assert run(bootstrap, "topics", "check")[0] == 1
-    code, out, _ = run(bootstrap, "topics", "create", "--dry-run")
+    assert run("--bootstrap", bootstrap, "topics", "check")[0] == 1
+    code, out, _ = run("--bootstrap", bootstrap, "topics", "create", "--dry-run")
     assert (code, out.count("would be created")) == (0, len(NAMES))
-    assert [topic["exists"] for topic in json.loads(run(bootstrap, "topics", "show", "--json")[1])] == [False] * len(NAMES)
+    assert [topic["exists"] for topic in json.loads(run("--bootstrap", bootstrap, "topics", "show", "--json")[1])] == [
+        False
+    ] * len(NAMES)
 
-    code, out, _ = run(bootstrap, "topics", "create")
+    code, out, _ = run("--bootstrap", bootstrap, "topics", "create")
     assert (code, out.count(" created ")) == (0, len(NAMES))
-    code, out, _ = run(bootstrap, "topics", "create")
+    code, out, _ = run("--bootstrap", bootstrap, "topics", "create")
     assert (code, out.splitlines()[-1]) == (0, "Nothing to create.")
 
-    shown = {topic["name"]: topic for topic in json.loads(run(bootstrap, "topics", "show", "--json")[1])}
+    shown = {topic["name"]: topic for topic in json.loads(run("--bootstrap", bootstrap, "topics", "show", "--json")[1])}
     assert list(shown) == NAMES
     assert {(topic["exists"], topic["partitions"], topic["replication"]) for topic in shown.values()} == {(True, 3, 1)}
     assert shown[topics.RESPONSES]["retention_ms"] == 800 * 86_400_000
     assert shown["npstream-scoring-changelog"]["clean_up"] == "compact"
-    code, out, _ = run(bootstrap, "topics", "check", "--json")
+    code, out, _ = run("--bootstrap", bootstrap, "topics", "check", "--json")
     assert (code, findings(out)) == (0, dict.fromkeys(NAMES, ("ok", "")))
 
 
 def test_only_what_is_missing_is_created(bootstrap: str, run: Run) -> None:
-    assert run(bootstrap, "--set", "agents=intake", "topics", "create")[0] == 0
-    code, out, _ = run(bootstrap, "topics", "create")
+    assert run("--bootstrap", bootstrap, "--set", "agents=intake", "topics", "create")[0] == 0
+    code, out, _ = run("--bootstrap", bootstrap, "topics", "create")
     created = [line.split()[0] for line in out.splitlines() if line.rstrip().endswith("created")]
     assert (code, created) == (0, ["npstream-scoring-changelog", "npstream-rollups-changelog"])
 
 
 def test_another_partition_count_than_that_of_the_topics_is_refused_and_nothing_created(bootstrap: str, run: Run) -> None:
-    assert run(bootstrap, "--set", "agents=intake", "topics", "create", "--partitions", "2")[0] == 0
-    code, _, err = run(bootstrap, "topics", "create")
+    assert run("--bootstrap", bootstrap, "--set", "agents=intake", "topics", "create", "--partitions", "2")[0] == 0
+    code, _, err = run("--bootstrap", bootstrap, "topics", "create")
     assert code == 1
     assert "nps.responses.raw has 2 partitions, 3 were asked for" in err
     assert len(err.splitlines()) == 1
-    out = run(bootstrap, "topics", "show", "--json")[1]
+    out = run("--bootstrap", bootstrap, "topics", "show", "--json")[1]
     assert [topic["name"] for topic in json.loads(out) if not topic["exists"]] == NAMES[-2:]
-    assert findings(run(bootstrap, "topics", "check", "--json")[1])["partitions"][1].startswith("set partitions = 2")
+    assert findings(run("--bootstrap", bootstrap, "topics", "check", "--json")[1])["partitions"][1].startswith(
+        "set partitions = 2"
+    )
 
 
 def test_a_replication_that_the_cluster_cannot_give_is_refused_in_one_line_a_topic(empty_kafka: SecuredKafka, run: Run) -> None:
-    code, _, err = run(empty_kafka.bootstrap, "topics", "create", "--replication", "3")
+    code, _, err = run("--bootstrap", empty_kafka.bootstrap, "topics", "create", "--replication", "3")
     assert code == 1
     assert [line.split(":")[1] for line in err.splitlines()] == [f" cannot create {name}" for name in NAMES]
     assert all("InvalidReplicationFactor" in line for line in err.splitlines())
@@ -187,7 +216,7 @@ def test_topics_of_another_shape_are_told_with_what_to_do(
     ]
     for done in administrator.create_topics(odd).values():
         done.result(ANSWER_TIMEOUT_S)
-    code, out, _ = run(empty_kafka.bootstrap, "topics", "check", "--json")
+    code, out, _ = run("--bootstrap", empty_kafka.bootstrap, "topics", "check", "--json")
     found = findings(out)
     assert code == 1
     assert found[topics.RAW] == ("failed", "npstream topics create")
@@ -199,14 +228,14 @@ def test_topics_of_another_shape_are_told_with_what_to_do(
 def test_asking_about_topics_creates_none_where_brokers_create_what_is_asked_for(
     empty_kafka: SecuredKafka, administrator: AdminClient, run: Run
 ) -> None:
-    run(empty_kafka.bootstrap, "topics", "show")
-    run(empty_kafka.bootstrap, "check")
+    run("--bootstrap", empty_kafka.bootstrap, "topics", "show")
+    run("--bootstrap", empty_kafka.bootstrap, "check")
     assert topic_names(administrator) == []
 
 
 def test_check_finds_a_cluster_ready_and_warns_of_a_single_copy(empty_kafka: SecuredKafka, run: Run) -> None:
-    run(empty_kafka.bootstrap, "topics", "create")
-    code, out, _ = run(empty_kafka.bootstrap, "check", "--json")
+    run("--bootstrap", empty_kafka.bootstrap, "topics", "create")
+    code, out, _ = run("--bootstrap", empty_kafka.bootstrap, "check", "--json")
     statuses = {subject: status for subject, (status, _) in findings(out).items()}
     assert code == 0
     assert {subject for subject, status in statuses.items() if status == "warning"} == {"replication", "min.insync.replicas"}
@@ -216,33 +245,60 @@ def test_check_finds_a_cluster_ready_and_warns_of_a_single_copy(empty_kafka: Sec
 
 
 def test_check_tells_that_the_embedded_broker_has_no_transactions(embedded: EmbeddedBroker, run: Run) -> None:
-    run(embedded.bootstrap, "topics", "create")
-    code, out, _ = run(embedded.bootstrap, "check", "--json")
+    run("--bootstrap", embedded.bootstrap, "topics", "create")
+    code, out, _ = run("--bootstrap", embedded.bootstrap, "check", "--json")
     assert (code, findings(out)["transactions"][0]) == (0, "warning")
-    code, out, _ = run(embedded.bootstrap, "--set", "guarantee=transactions", "check", "--json")
+    code, out, _ = run("--bootstrap", embedded.bootstrap, "--set", "guarantee=transactions", "check", "--json")
     assert (code, findings(out)["transactions"][0]) == (1, "failed")
 
 
-def login(password: str = "limited-password") -> list[str]:
+def login(broker: SecuredKafka, **other: str) -> list[str]:
+    """Flags for the guarded listener."""
     values = {
-        "security_protocol": "SASL_PLAINTEXT",
+        "bootstrap": broker.guarded,
+        "security_protocol": "SASL_SSL",
         "sasl_mechanism": "PLAIN",
         "sasl_username": "limited",
-        "sasl_password": password,
+        "sasl_password": "limited-password",
+        "ssl_ca_file": str(broker.certificate),
     }
-    return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    return [part for name, value in (values | other).items() for part in ("--set", f"{name}={value}")]
 
 
 def test_a_wrong_password_is_one_line_that_does_not_show_it(kafka: SecuredKafka, run: Run) -> None:
-    code, _, err = run(kafka.guarded, *login("wrong-password"), "topics", "show")
+    code, _, err = run(*login(kafka, sasl_password="wrong-password"), "topics", "show")
     assert code == 1
     assert len(err.splitlines()) == 1
     assert "refuses the log-in of limited" in err
     assert "wrong-password" not in err
 
 
+def test_a_log_in_mechanism_that_the_broker_does_not_know_is_one_line(kafka: SecuredKafka, run: Run) -> None:
+    code, _, err = run(*login(kafka, sasl_mechanism="SCRAM-SHA-256"), "topics", "show")
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "check sasl_mechanism" in err
+
+
+def test_a_certificate_of_an_unknown_authority_is_one_line(kafka: SecuredKafka, run: Run) -> None:
+    code, _, err = run(*login(kafka, ssl_ca_file=""), "topics", "show")
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "no TLS with the broker" in err
+    assert "ssl_ca_file" in err
+
+
+def test_an_authority_file_that_holds_none_is_one_line(kafka: SecuredKafka, run: Run, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("no certificate", encoding="utf-8")
+    code, _, err = run(*login(kafka, ssl_ca_file=str(empty)), "topics", "show")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert str(empty) in err
+
+
 def test_a_plain_client_at_a_guarded_listener_is_one_line(kafka: SecuredKafka, run: Run) -> None:
-    code, _, err = run(kafka.guarded, "topics", "show", "--timeout", "5")
+    code, _, err = run("--bootstrap", kafka.guarded, "topics", "show", "--timeout", "5")
     assert code == 1
     assert len(err.splitlines()) == 1
     assert "check bootstrap and security_protocol" in err
@@ -260,10 +316,10 @@ def allow(administrator: AdminClient, kind: ResourceType, prefix: str, *operatio
 def test_each_missing_permission_is_named_until_all_are_given(
     empty_kafka: SecuredKafka, administrator: AdminClient, run: Run
 ) -> None:
-    run(empty_kafka.bootstrap, "topics", "create")
+    run("--bootstrap", empty_kafka.bootstrap, "topics", "create")
 
     def check() -> tuple[int, dict[str, tuple[str, str]]]:
-        code, out, _ = run(empty_kafka.guarded, *login(), "check", "--json")
+        code, out, _ = run(*login(empty_kafka), "check", "--json")
         return code, findings(out)
 
     code, found = check()
@@ -271,7 +327,7 @@ def test_each_missing_permission_is_named_until_all_are_given(
     assert {found[name] for name in NAMES} == {("failed", "allow Describe on it")}
     assert found["group npstream-intake"] == ("failed", "allow Read on group npstream-intake")
     assert found["transactional ids"] == ("failed", "allow Write on transactional ids with the prefix npstream-")
-    assert "may not see nps.responses.raw" in run(empty_kafka.guarded, *login(), "topics", "create")[2]
+    assert "may not see nps.responses.raw" in run(*login(empty_kafka), "topics", "create")[2]
 
     allow(administrator, ResourceType.TOPIC, "nps", AclOperation.READ)
     allow(administrator, ResourceType.GROUP, "npstream-", AclOperation.READ)
