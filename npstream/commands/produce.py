@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from npstream.failures import UserError
 from npstream.files import STDIN, Input, Labels, opened
+from npstream.invocation import pass_settings, run_async
 from npstream.raw_record import RawRecord
 from npstream.sending import TIMEOUT_S, Sender
 from npstream.settings import Settings
+from npstream.terminal import console
 from schemas.topics import RAW
 from schemas.vendors import ADAPTERS
 
@@ -86,7 +87,7 @@ def _rate(context: click.Context, parameter: click.Parameter, text: str | None) 
     metavar="SECONDS",
     help="Give up when the broker acknowledges nothing for so long.",
 )
-@click.pass_obj
+@pass_settings
 def command(
     settings: Settings,
     files: Sequence[str],
@@ -110,7 +111,7 @@ def command(
     """
     if source not in (None, "canonical") and columns:
         raise click.UsageError(f"--map is for CSV files, which are canonical; leave out --source {source}")
-    asyncio.run(_produce(settings, files, Labels(source, account, columns), topic, rate, timeout_s))
+    run_async(settings, _produce(settings, files, Labels(source, account, columns), topic, rate, timeout_s))
 
 
 async def _produce(
@@ -185,8 +186,8 @@ async def _read(source: Input) -> AsyncIterator[Sequence[RawRecord]]:
 @contextmanager
 def _progress(source: Input, totals: Totals) -> Iterator[Callable[[], None]]:
     """A bar on a terminal, nothing elsewhere; what it yields is called after each chunk."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    out = console(stderr=True)
+    if not out.is_terminal:
         yield lambda: None
         return
     bar = Progress(
@@ -195,7 +196,7 @@ def _progress(source: Input, totals: Totals) -> Iterator[Callable[[], None]]:
         DownloadColumn(),
         TextColumn("{task.fields[records]} records"),
         TimeRemainingColumn(),
-        console=console,
+        console=out,
         transient=True,
     )
     before = totals.records

@@ -1,0 +1,86 @@
+"""How much waits to be processed and how fast it comes, seen from outside: ends of topics against committed offsets.
+
+A worker's own metrics know better: committed offsets are bookmarks that follow by some seconds, and the end of a topic that is
+written in transactions is a marker that nobody consumes.
+"""
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from npstream.reading import require_topics
+from npstream.settings import Settings
+from npstream.tables_view import Pulse
+from schemas.topics import RAW, RESPONSES
+from streams.task_name import TaskName
+
+GROUPS: Final = {RAW: "intake", RESPONSES: "scoring"}
+"""Which unit consumes what."""
+TIMEOUT_S: Final = 5.0
+"""Bound of one look: what takes longer is out of date."""
+
+
+class Backlog:
+    """Looks again each time it is asked. It joins no group, so nobody's partitions move."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._consumers: dict[str, Any] = {}
+        self._partitions: dict[str, list[TopicPartition]] = {}
+        self._arrived: tuple[float, int] | None = None
+
+    async def __aenter__(self) -> Self:
+        connection = self._settings.connection()
+        counts = await require_topics(connection, list(GROUPS))
+        for topic, unit in GROUPS.items():
+            self._partitions[topic] = [TopicPartition(topic, n) for n in range(counts[topic])]
+            group = TaskName(self._settings.app_id, unit, 0).group
+            consumer = AIOKafkaConsumer(
+                group_id=group, enable_auto_commit=False, isolation_level="read_committed", **connection.aiokafka
+            )
+            self._consumers[topic] = consumer
+            await consumer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for consumer in self._consumers.values():
+            await consumer.stop()
+
+    async def look(self) -> Pulse:
+        """Where it stands; a number that the broker does not give in time, or not to this user, is None."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                ends = {topic: await self._ends(topic) for topic in GROUPS}
+                arriving = self._rate(sum(ends[RAW].values()))
+                return Pulse(arriving, sum([await self._lag(topic, ends[topic]) for topic in GROUPS]))
+        except (TimeoutError, KafkaError, OSError):
+            return Pulse()
+
+    async def _ends(self, topic: str) -> dict[TopicPartition, int]:
+        ends: dict[TopicPartition, int] = await self._consumers[topic].end_offsets(self._partitions[topic])
+        return ends
+
+    async def _lag(self, topic: str, ends: dict[TopicPartition, int]) -> int:
+        consumer = self._consumers[topic]
+        committed = await asyncio.gather(*(consumer.committed(partition) for partition in ends))
+        starts = await consumer.beginning_offsets(list(ends))
+        # Raw records are written without transactions, as a rule; behind responses stands one marker that is no record.
+        marker = 0 if topic == RAW else 1
+        return sum(
+            max(0, end - (starts[partition] if done is None else done) - marker)
+            for (partition, end), done in zip(ends.items(), committed, strict=True)
+        )
+
+    def _rate(self, arrived: int) -> float | None:
+        """Raw records per second since the last look."""
+        now = time.monotonic()
+        before, self._arrived = self._arrived, (now, arrived)
+        if before is None:
+            return None
+        return max(0, arrived - before[1]) / max(now - before[0], 0.001)

@@ -1,0 +1,113 @@
+"""What `npstream top` knows: the last rollup of each account and segment, and the newest detractors. No I/O here."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+from schemas import topics
+from schemas.codec import loads
+from schemas.dead_letters import Unusable
+from streams.processor import Record
+
+FEED: Final = 200
+"""Detractors that are kept: more than any screen shows."""
+ORDERS: Final = ("responses", "nps", "change", "name")
+"""How accounts and segments can be sorted: most responses first, lowest NPS first, greatest fall first, by name."""
+
+Rollup = dict[str, Any]
+"""A value of nps.rollups.accounts or nps.rollups.segments."""
+
+
+class Board:
+    """Takes records of the rollup topics and of nps.detractors, in any order between partitions, and keeps what they say."""
+
+    def __init__(self, headline_days: int, account: str | None = None) -> None:
+        self.window = f"{headline_days}d"
+        """The headline window, as rollups name it."""
+        self.account = account
+        """Show this account alone, and no segments: they are of all accounts."""
+        self.accounts: dict[str, Rollup] = {}
+        self.segments: dict[str, Rollup] = {}
+        self.detractors: deque[Rollup] = deque(maxlen=FEED)
+        """The newest last, as they are in nps.detractors."""
+
+    def take(self, records: Iterable[Record]) -> bool:
+        """Take records in; whether anything has changed. What is no JSON object is no record of ours, and left out."""
+        changed = False
+        for record in records:
+            key = (record.key or b"").decode(errors="replace")
+            if record.topic == topics.DETRACTORS:
+                event = _object(record.value)
+                if event is not None and self.account in (None, event.get("account_id")):
+                    self.detractors.append(event)
+                    changed = True
+            elif record.topic == topics.SEGMENT_ROLLUPS and self.account is None:
+                changed |= _put(self.segments, key, record.value)
+            elif record.topic == topics.ACCOUNT_ROLLUPS and self.account in (None, key):
+                changed |= _put(self.accounts, key, record.value)
+        return changed
+
+    def headline(self, rollup: Rollup) -> Rollup:
+        """The statistics of the headline window, counting responses; empty if the rollup has no such window."""
+        stats: Rollup = rollup.get("windows", {}).get(self.window, {}).get("responses", {})
+        return stats
+
+    def windows_of(self, account: str) -> list[tuple[str, Rollup]]:
+        """The statistics of all windows of one account, in both ways of counting."""
+        windows = self.accounts.get(account, {}).get("windows", {})
+        return [
+            (f"{window} {way}", stats[way])
+            for way in ("responses", "respondents")
+            for window, stats in windows.items()
+            if way in stats
+        ]
+
+    def ordered(self, rollups: dict[str, Rollup], order: str) -> list[tuple[str, Rollup]]:
+        """Key and rollup, sorted by one of `ORDERS`; those without a response in the window last."""
+
+        def place(item: tuple[str, Rollup]) -> tuple[bool, float, str]:
+            key, rollup = item
+            stats = self.headline(rollup)
+            number = {
+                "responses": -stats.get("total", 0),
+                "nps": stats.get("nps", 0.0),
+                "change": stats.get("change", 0.0),
+                "name": 0.0,
+            }[order]
+            return not stats.get("total"), number, key
+
+        return sorted(rollups.items(), key=place)
+
+    def totals(self) -> tuple[int, int, int]:
+        """Promoters, passives and detractors of all accounts in the headline window."""
+        counts = [self.headline(rollup) for rollup in self.accounts.values()]
+        promoters, passives, detractors = (
+            sum(stats.get(category, 0) for stats in counts) for category in ("promoters", "passives", "detractors")
+        )
+        return promoters, passives, detractors
+
+    def snapshot(self, order: str) -> dict[str, list[Rollup]]:
+        """Everything as JSON: rollups and events as they stand in their topics, detractors newest first."""
+        return {
+            "accounts": [rollup for _, rollup in self.ordered(self.accounts, order)],
+            "segments": [rollup for _, rollup in self.ordered(self.segments, order)],
+            "detractors": list(reversed(self.detractors)),
+        }
+
+
+def _put(rollups: dict[str, Rollup], key: str, value: bytes | None) -> bool:
+    if value is None:
+        return rollups.pop(key, None) is not None
+    rollup = _object(value)
+    if rollup is None:
+        return False
+    rollups[key] = rollup
+    return True
+
+
+def _object(value: bytes | None) -> Rollup | None:
+    try:
+        found = loads(value or b"")
+    except Unusable:
+        return None
+    return found if isinstance(found, dict) else None
