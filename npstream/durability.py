@@ -12,6 +12,8 @@ from npstream.topic_plan import PlannedTopic
 
 TRANSACTION_LOG = "__transaction_state"
 """Where the brokers keep the outcome of transactions: what holds for our topics must hold for it."""
+UNCLEAN = "unclean.leader.election.enable"
+"""Whether a copy that lacks acknowledged records may lead: what it lacks is then lost."""
 REPLICATION = 3
 """Copies in production: one broker may be down for maintenance while another fails."""
 MIN_INSYNC = 2
@@ -32,8 +34,17 @@ def durability_findings(
     findings = [_replication({name: found[name].replication for name in names})]
     if transactional and TRANSACTION_LOG not in names:
         findings.append(_planned_transaction_log(broker))
-    findings.append(_entry("min.insync.replicas", names, configs, _too_few_insync, f"set it to {MIN_INSYNC}"))
-    findings.append(_entry("unclean.leader.election.enable", names, configs, _unclean, "set it to false"))
+    findings.append(
+        _entry(
+            "min.insync.replicas",
+            "min.insync.replicas",
+            names,
+            configs,
+            _too_few_insync,
+            f"set min.insync.replicas to {MIN_INSYNC}",
+        )
+    )
+    findings.append(_entry("unclean election", UNCLEAN, names, configs, _unclean, f"set {UNCLEAN} to false"))
     return [finding for finding in findings if finding is not None]
 
 
@@ -44,9 +55,12 @@ def _replication(copies: Mapping[str, int]) -> Finding | None:
     if not few:
         return Finding(Status.OK, "replication", f"every topic has at least {REPLICATION} copies")
     lowest = min(copies.values())
-    copies_text = "1 copy" if lowest == 1 else f"{lowest} copies"
-    message = f"{_some(few)} with only {copies_text}; a broker that is lost may take data with it"
+    message = f"{_some(few)} with only {_copies(lowest)}; a broker that is lost may take data with it"
     return Finding(Status.WARNING, "replication", message, f"in production use {REPLICATION} (kafka-reassign-partitions.sh)")
+
+
+def _copies(number: int) -> str:
+    return "1 copy" if number == 1 else f"{number} copies"
 
 
 def _planned_transaction_log(broker: Mapping[str, str] | None) -> Finding:
@@ -58,10 +72,10 @@ def _planned_transaction_log(broker: Mapping[str, str] | None) -> Finding:
         return Finding(
             Status.WARNING,
             TRANSACTION_LOG,
-            f"will be created with {copies} copies",
+            f"will be created with {_copies(copies)}",
             f"in production set {entry} to {REPLICATION}",
         )
-    return Finding(Status.OK, TRANSACTION_LOG, f"will be created with {copies} copies")
+    return Finding(Status.OK, TRANSACTION_LOG, f"will be created with {_copies(copies)}")
 
 
 def _too_few_insync(value: str) -> bool:
@@ -72,7 +86,9 @@ def _unclean(value: str) -> bool:
     return value.lower() == "true"
 
 
-def _entry(entry: str, names: Sequence[str], configs: Configs, bad: Callable[[str], bool], remedy: str) -> Finding | None:
+def _entry(
+    subject: str, entry: str, names: Sequence[str], configs: Configs, bad: Callable[[str], bool], remedy: str
+) -> Finding | None:
     values: dict[str, str] = {}
     for name in names:
         config = configs.get(name)
@@ -81,12 +97,12 @@ def _entry(entry: str, names: Sequence[str], configs: Configs, bad: Callable[[st
     if not names:
         return None
     if not values:
-        return Finding(Status.UNVERIFIABLE, entry, "the broker does not tell")
+        return Finding(Status.UNVERIFIABLE, subject, "the broker does not tell")
     wrong = sorted(name for name, value in values.items() if bad(value))
     if wrong:
         shown = ", ".join(sorted({values[name] for name in wrong}))
-        return Finding(Status.WARNING, entry, f"is {shown} for {_some(wrong)}", f"in production {remedy}")
-    return Finding(Status.OK, entry, f"is {', '.join(sorted(set(values.values())))}")
+        return Finding(Status.WARNING, subject, f"is {shown} for {_some(wrong)}", f"in production {remedy}")
+    return Finding(Status.OK, subject, f"is {', '.join(sorted(set(values.values())))}")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -230,7 +230,7 @@ def test_three_copies_two_in_sync_and_no_unclean_election_are_durable() -> None:
     assert {subject: status for subject, (status, _) in durability().items()} == {
         "replication": Status.OK,
         "min.insync.replicas": Status.OK,
-        "unclean.leader.election.enable": Status.OK,
+        "unclean election": Status.OK,
     }
 
 
@@ -259,9 +259,15 @@ def test_a_transaction_log_that_is_not_there_yet_is_judged_by_the_broker_s_plan(
     assert durability(broker=broker, log=FoundTopic(TRANSACTION_LOG, Code.UNKNOWN_TOPIC))[TRANSACTION_LOG][0] is status
 
 
-@pytest.mark.parametrize(("entry", "value"), [("min.insync.replicas", "1"), ("unclean.leader.election.enable", "true")])
-def test_an_entry_that_may_lose_acknowledged_records_is_a_warning(entry: str, value: str) -> None:
-    status, message = durability(configs=configured(npstream_scoring_changelog={entry: value}))[entry]
+@pytest.mark.parametrize(
+    ("entry", "value", "subject"),
+    [
+        ("min.insync.replicas", "1", "min.insync.replicas"),
+        ("unclean.leader.election.enable", "true", "unclean election"),
+    ],
+)
+def test_an_entry_that_may_lose_acknowledged_records_is_a_warning(entry: str, value: str, subject: str) -> None:
+    status, message = durability(configs=configured(npstream_scoring_changelog={entry: value}))[subject]
     assert status is Status.WARNING
     assert CHANGELOG in message
 
