@@ -128,13 +128,21 @@ class Consumer(driver.Consumer):
         self._flowing |= tps
 
     async def move(self, offsets: Mapping[TP, int]) -> int:
-        """Read on from these offsets; the epoch that marks what is fetched from now on."""
+        """Read on from these offsets; the epoch that marks what is fetched from now on.
+
+        1. Hold, so that no new fetch includes the partition.
+        2. Seek: what aiokafka had buffered is dropped.
+        3. Raise the epoch: a fetch that was under way since before 1 carries the old one, and `getmany` asks again.
+        4. Release.
+        """
+        self._flowing -= set(offsets)
+        for tp, offset in offsets.items():
+            await self._thread.call_thread(self._seek_now, TopicPartition(*tp), offset)
         self._epoch += 1
         for tp, offset in offsets.items():
             self._epochs[tp] = self._epoch
             self._nexts[tp] = offset
             self._read_offset[tp] = None
-            await self._thread.call_thread(self._seek_now, TopicPartition(*tp), offset)
         self._flowing |= set(offsets)
         return self._epoch
 
