@@ -45,7 +45,7 @@ $(JARS): tests/kafka/pom.xml
 	@command -v mvn >/dev/null || { echo "make: mvn is missing: install Maven (it fetches Kafka for the tests)" >&2; exit 1; }
 	@echo "fetching Apache Kafka into .kafka"
 	@rm -rf .kafka
-	@mvn --quiet --batch-mode --no-transfer-progress --file tests/kafka/pom.xml \
+	@mvn -Dstyle.color=never --quiet --batch-mode --no-transfer-progress --file tests/kafka/pom.xml \
 	  dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/.kafka/libs"
 	@touch $@
 
