@@ -9,14 +9,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
+from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.broker import Ends, Entry, Reader, Writer
 from streams.connection import Connection
 from streams.outbox import failure, fenced_writer, plain_writer
 from streams.processor import Record
 
-TRANSACTION_APIS = (22, 24, 26)
+TRANSACTION_APIS = frozenset({22, 24, 26})
 """InitProducerId, AddPartitionsToTxn and EndTxn (Kafka protocol guide, API keys): without one there are no transactions."""
+
+TRANSACTION_LOG_APIS = frozenset({27, 66})
+"""WriteTxnMarkers and ListTransactions: a broker that lists neither only takes the requests above and then fails them."""
 
 RESTORE_FETCH_BYTES = 8 << 20
 """Large fetches: a restore is bound by round trips otherwise."""
@@ -69,7 +73,8 @@ class KafkaBroker:
     async def _has_transactions(self) -> bool:
         client = self._started(self._admin)._client
         response = await client.send(client.get_random_node(), ApiVersionRequest())
-        return set(TRANSACTION_APIS) <= {key for key, *_ in response.api_versions}
+        keys = {key for key, *_ in response.api_versions}
+        return keys >= TRANSACTION_APIS and bool(keys & TRANSACTION_LOG_APIS)
 
     async def fence(self, transactional_id: str, changelog: str, partition: int) -> Writer:
         """See `streams.broker.Broker`."""
@@ -100,8 +105,11 @@ class KafkaBroker:
 
     async def partitions(self, topic: str) -> int | None:
         """See `streams.broker.Broker`."""
-        (described,) = await self._answer(f"metadata of {topic}", self._started(self._admin).describe_topics([topic]))
-        found = next((t for t in described if t["topic"] == topic), None)
+        client = self._started(self._admin)._client
+        # Not the admin client's own call: that one lets the broker create the topic that it asks about.
+        request = MetadataRequest([topic], allow_auto_topic_creation=False)
+        (response,) = await self._answer(f"metadata of {topic}", client.send(client.get_random_node(), request))
+        found = next((t for t in response.to_object()["topics"] if t["topic"] == topic), None)
         if found is None or found["error_code"] == UNKNOWN_TOPIC or not found["partitions"]:
             return None
         return len(found["partitions"])

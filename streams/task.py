@@ -27,8 +27,8 @@ from streams.task_name import TaskName
 
 logger = logging.getLogger(__name__)
 
-BACKOFF_S = (0.1, 5.0)
-"""First and longest wait before a task is opened again; in between it doubles, with jitter."""
+FIRST_PAUSE_S = 0.1
+"""Wait before a task is opened again for the first time; it doubles from there, with jitter."""
 
 FOREIGN_GROUP_ATTEMPTS = 3
 """Another group's claim may be a deployment that is just being replaced: look again before stopping."""
@@ -55,8 +55,9 @@ class Probe(Protocol):
 
     def phase(self, task: TaskName, phase: Phase) -> None: ...
     def opened(self, task: TaskName, seconds: float, restored: int, gap: int) -> None: ...
-    def committed(self, task: TaskName, batch: Batch, staging_s: float, writing_s: float, waited_s: float) -> None: ...
-    def state(self, task: TaskName, execution: Execution) -> None: ...
+    def committed(
+        self, task: TaskName, batch: Batch, staging_s: float, writing_s: float, waited_s: float, now_ms: int
+    ) -> None: ...
     def failed(self, task: TaskName, fenced: bool) -> None: ...
 
 
@@ -70,8 +71,10 @@ class TaskRules:
     inbox_bytes: int = 4 << 20
     """Beyond this the partition is held; it is released at half."""
     tick_interval_s: float = 1.0
-    attempts: int = 10
-    """Failures in a row, of a broker that does answer, after which the worker stops with the reason."""
+    retry_max_s: float = 10.0
+    """Longest pause between two attempts to open."""
+    give_up_after_s: float = 300.0
+    """A task that a broker that does answer fails for so long, without one batch in between, stops the worker."""
 
 
 class Task:
@@ -101,7 +104,9 @@ class Task:
         self._inbox = Inbox()
         self._epoch = -1
         self._held = False
+        self._busy = False
         self._arrived = 0.0
+        self._last_timestamp: int | None = None
         self._wake = asyncio.Event()
         self._stopping = False
         self._life: asyncio.Task[None] | None = None
@@ -111,6 +116,7 @@ class Task:
         self._meta: Meta | None = None
         self._changelog_end: int | None = None
         self._failures = 0
+        self._failing_since: float | None = None
 
     # What the unit calls.
 
@@ -159,6 +165,22 @@ class Task:
             self._enter(Phase.CLOSED)
 
     @property
+    def state_size(self) -> tuple[int, int]:
+        """Keys and bytes of the committed state."""
+        stores = self._execution.stores.values() if self._execution is not None else ()
+        return sum(len(store.entries) for store in stores), sum(store.bytes for store in stores)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is being written."""
+        return self.phase is Phase.RUNNING and not self._inbox and not self._busy
+
+    @property
+    def last_timestamp(self) -> int | None:
+        """Timestamp in ms of the newest record that was processed since the opening."""
+        return self._last_timestamp
+
+    @property
     def positions(self) -> dict[str, int]:
         """The next offset of each source, as committed: what the group's bookmark should say."""
         if self._execution is None:
@@ -190,7 +212,7 @@ class Task:
             except BrokerAway as error:
                 logger.warning("%s: the broker does not answer (%s); trying again", self.name, error)
                 self._drop(Phase.BROKEN)
-                self._failures = max(1, self._failures)
+                self._failures += 1
             except WriteFailed as error:
                 self._fail(error, fenced=isinstance(error, Fenced))
             except asyncio.CancelledError:
@@ -199,22 +221,26 @@ class Task:
             except Exception as error:
                 logger.exception("%s: a batch failed for a reason that is not the broker's", self.name)
                 self._fail(error, fenced=False)
-            if self._failures > self._rules.attempts:
+            if self._given_up:
                 return
             await self._pause()
         self._drop(None)
 
+    @property
+    def _given_up(self) -> bool:
+        return self._failing_since is not None and time.monotonic() - self._failing_since > self._rules.give_up_after_s
+
     def _fail(self, error: Exception, fenced: bool) -> None:
         self._failures += 1
+        self._failing_since = self._failing_since or time.monotonic()
         logger.warning("%s: %s; opening again (failure %d)", self.name, error, self._failures)
         self._probe.failed(self.name, fenced)
         self._drop(Phase.BROKEN)
-        if self._failures > self._rules.attempts:
-            self._fatal(f"{self.name}: {self._failures} failures in a row, the last: {error}")
+        if self._given_up:
+            self._fatal(f"{self.name}: {self._failures} failures in {self._rules.give_up_after_s:g} s, the last: {error}")
 
     async def _pause(self) -> None:
-        first, longest = BACKOFF_S
-        wait = min(longest, first * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)
+        wait = min(self._rules.retry_max_s, FIRST_PAUSE_S * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)
         await self._woken(wait)
 
     async def _woken(self, timeout_s: float) -> None:
@@ -305,6 +331,15 @@ class Task:
         if self._held and self._inbox.bytes < self._rules.inbox_bytes // 2:
             self._held = False
             self._flow.release(self.name.partition)
+        self._busy = True
+        try:
+            await self._process(execution, records, waited)
+        finally:
+            self._busy = False
+        self._last_timestamp = records[-1].timestamp
+
+    async def _process(self, execution: Execution, records: list[Record], waited: float) -> None:
+        """All of the records, in as many batches as the writer needs."""
         todo = [records]
         while todo:
             share = todo.pop(0)
@@ -337,7 +372,8 @@ class Task:
         self._running.commit(batch)
         if not batch.empty:
             self._failures = 0
-            self._probe.committed(self.name, batch, staged - began, time.monotonic() - staged, waited)
+            self._failing_since = None
+            self._probe.committed(self.name, batch, staged - began, time.monotonic() - staged, waited, int(time.time() * 1000))
 
     @property
     def _running(self) -> Execution:

@@ -184,6 +184,14 @@ class Consumer(driver.Consumer):
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 
+    def fetched(self, tp: TP) -> int | None:
+        """The next offset to fetch, past transaction markers; None while the partition is not read."""
+        if tp not in self._flowing:
+            return None
+        assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
+        position: int | None = assignment.state_value(TopicPartition(*tp))._position
+        return position
+
     # The bookmark.
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:

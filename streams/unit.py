@@ -17,6 +17,7 @@ from yarl import URL
 from streams.broker import Broker
 from streams.changelog import Owner
 from streams.connection import Connection
+from streams.lag import Progress
 from streams.phase import Phase
 from streams.processor import Processor
 from streams.task import Probe, Task, TaskRules
@@ -139,12 +140,27 @@ class Unit:
     @property
     def ready(self) -> bool:
         """In the group, and every assigned task runs."""
-        return (
-            bool(self.app.started)
-            and not self.app.rebalancing
-            and self.rebalances > 0
-            and all(task.phase is Phase.RUNNING for task in self.tasks.values())
-        )
+        return not self.problems()
+
+    def problems(self) -> list[str]:
+        """What keeps the unit from being ready, a line each."""
+        if not self.app.started or self.rebalances == 0:
+            return [f"{self.name}: has not joined its group yet"]
+        if self.app.rebalancing:
+            return [f"{self.name}: its group is rebalancing"]
+        waiting = [task for task in self.tasks.values() if task.phase is not Phase.RUNNING]
+        return [f"{task.name}: {task.refusal or task.phase.name.lower()}" for task in waiting]
+
+    def progress(self) -> dict[tuple[str, int], Progress]:
+        """Where each task is, by source topic and partition."""
+        found = {}
+        for task in list(self.tasks.values()):
+            positions = task.positions
+            for tp in self._tps(task.name.partition):
+                found[(tp.topic, tp.partition)] = Progress(
+                    positions.get(tp.topic), self._consumer.fetched(tp), task.idle, task.last_timestamp
+                )
+        return found
 
     @property
     def _consumer(self) -> Consumer:

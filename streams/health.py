@@ -1,0 +1,80 @@
+"""A worker's HTTP port: /metrics for Prometheus, /live and /ready for whoever restarts and routes.
+
+It runs in a thread of its own, so that it answers while the event loop works, and can tell that the loop does not."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+logger = logging.getLogger(__name__)
+
+LOOP_TIMEOUT_S = 30.0
+"""An event loop that has not turned for so long hangs: batches take tens of milliseconds."""
+
+
+class PortTaken(OSError):
+    """The port is in use, or the host is not ours; the message names the settings."""
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Probes and scrapes come every few seconds: not worth a line each."""
+
+
+class Health:
+    """Serves until `stop`. `ready` gives what is not ready, empty if all is."""
+
+    def __init__(self, registry: CollectorRegistry, ready: Callable[[], Iterable[str]]) -> None:
+        self._metrics = make_wsgi_app(registry)
+        self._ready = ready
+        self._turned = time.monotonic()
+        self._server: WSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is served."""
+        return self._server.server_port if self._server is not None else 0
+
+    def turned(self) -> None:
+        """The event loop says that it turns."""
+        self._turned = time.monotonic()
+
+    def start(self, host: str, port: int) -> None:
+        """Serve in a thread. Raises PortTaken."""
+        try:
+            self._server = make_server(host, port, self._answer, handler_class=_Quiet)
+        except OSError as error:
+            raise PortTaken(
+                f"cannot serve metrics on {host}:{port}: {error.strerror}; change http_host or http_port"
+            ) from error
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            answer: Iterable[bytes] = self._metrics(environ, start_response)
+            return answer
+        if path == "/live":
+            silent = time.monotonic() - self._turned
+            problems = [f"the event loop has not turned for {silent:.0f} s"] if silent > LOOP_TIMEOUT_S else []
+        elif path == "/ready":
+            problems = list(self._ready())
+        else:
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"/metrics, /live, /ready\n"]
+        start_response("503 Service Unavailable" if problems else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        return ["\n".join(problems or ["ok"]).encode() + b"\n"]
