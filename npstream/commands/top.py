@@ -12,13 +12,13 @@ from rich.live import Live
 
 from npstream.backlog import Backlog
 from npstream.board import FEED, ORDERS, Board
+from npstream.clock import today
 from npstream.failures import ends_on_interrupt
 from npstream.invocation import pass_settings, run_async
 from npstream.reading import Reader
 from npstream.settings import Settings
 from npstream.tables_view import Pulse, joined, page, screen
 from npstream.terminal import console, print_json
-from schemas.times import day_of, format_day
 from schemas.topics import ACCOUNT_ROLLUPS, DETRACTORS, SEGMENT_ROLLUPS
 
 PULSE_S = 2.0
@@ -59,7 +59,7 @@ def command(settings: Settings, account: str | None, order: str, once: bool, as_
             print_json(board.snapshot(order))
         else:
             out = console()
-            out.print(joined(page(board, order, pulse, settings.bootstrap, _today(), out.width, rows)))
+            out.print(joined(page(board, order, pulse, settings.bootstrap, today(), out.width, rows)))
         return
     run_async(settings, _live(settings, board, order))
 
@@ -107,7 +107,7 @@ async def show(settings: Settings, board: Board, order: str, reader: Reader, bac
                 if time.monotonic() - drawn >= REDRAW_S:
                     drawn = time.monotonic()
                     width, height = out.size
-                    lines = screen(board, order, pulse[0], settings.bootstrap, _today(), width, height)
+                    lines = screen(board, order, pulse[0], settings.bootstrap, today(), width, height)
                     live.update(joined(lines[:height]), refresh=True)
 
 
@@ -158,7 +158,3 @@ def _keys() -> Iterator["asyncio.Queue[str]"]:
     finally:
         loop.remove_reader(keyboard)
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
-
-
-def _today() -> str:
-    return format_day(day_of(int(time.time() * 1000)))
