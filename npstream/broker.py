@@ -84,6 +84,11 @@ class EmbeddedBroker:
         """Whether it runs."""
         return self._child is not None and self._child.alive
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None when it was not started."""
+        return None if self._child is None else self._child.pid
+
     def start(self, port: int = 0) -> Self:
         """Start it on `port`, 0 takes a free one, and return when it answers.
 
