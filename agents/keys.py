@@ -1,0 +1,27 @@
+"""Keys of the scoring state. Ids are any text, so they are told apart by their length and not by a separator.
+
+A<account>                              the head of an account's tables
+a<account><chunk: 2 bytes>              their counts by day
+S<segment>  s<segment><chunk>           the same of a segment, as dimension=value
+R<length: 2 bytes><account><response>   what is known of a response
+P<length><account><respondent>          a respondent's history
+p<length><account><respondent><number: 4 bytes>   an older part of it
+W                                       the lengths of the windows that the state was made with
+T                                       how far ticks have come
+"""
+
+from typing import Final
+
+ACCOUNT: Final = b"A"
+ACCOUNT_DAYS: Final = b"a"
+SEGMENT: Final = b"S"
+SEGMENT_DAYS: Final = b"s"
+RESPONSE: Final = b"R"
+RESPONDENT: Final = b"P"
+RESPONDENT_PART: Final = b"p"
+TICKS: Final = b"T"
+
+
+def within(kind: bytes, account: bytes) -> bytes:
+    """What the keys of an account's responses or respondents begin with. An account_id has at most 64 KB."""
+    return kind + len(account).to_bytes(2, "big") + account

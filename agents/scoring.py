@@ -1,0 +1,133 @@
+"""Scores responses: categories, histories, rolling tables of accounts, and the events that make people act.
+
+`process` treats each record by itself, in order, and sends what changed in tables once at the end of the batch: events are
+those of one record after another wherever batches begin and end, and of tables the last value counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents import rollover
+from agents.acceptance import Acceptance, Accepted
+from agents.ledger import Account, Ledger
+from agents.publishing import Publishing
+from agents.responses import Said, read
+from agents.versions import digest_of, merged, same_content
+from agents.windows import Spans, check_windows
+from schemas import topics
+from schemas.codec import loads
+from schemas.dead_letters import Reason, Unusable, dead_letter_headers
+from schemas.times import day_of
+from streams.processor import Outbox, Record, State, StreamTime, partition_of
+
+STRAY_HEADER = "nps-stray"
+"""Marks a record that was sent home once."""
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    """What can be set. Windows and grace are fixed for the life of the state: another length counts from another history."""
+
+    windows_days: tuple[int, ...] = (7, 30, 90, 365)
+    """Lengths of the rolling windows, ascending: a week to notice, a year to judge by."""
+    headline_days: int = 90
+    """The window whose NPS of responses stands for an account in events: a quarter is what most report."""
+    grace_days: int = 7
+    """Days that the history is longer than twice the longest window."""
+    sources: tuple[str, ...] = ("canonical", "delighted", "typeform")
+    """Sources that are metric labels of their own; all others are `other`, since anybody can write anything there."""
+    roll_accounts: int = 500
+    """Accounts or segments rolled in one tick: some 50 ms of work."""
+    sweep_keys: int = 2_000
+    """Responses or respondents looked through in one tick for what is beyond the history: some 10 ms of work."""
+
+    def __post_init__(self) -> None:
+        Spans(self.windows_days, self.grace_days)
+        if self.headline_days not in self.windows_days:
+            raise ValueError(f"headline_days: {self.headline_days} is none of windows_days {self.windows_days}")
+        for name in ("roll_accounts", "sweep_keys"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is not positive")
+
+
+class Scoring:
+    """From `nps.responses` to scored responses, changes, detractors, promoters, account rollups and segment cells."""
+
+    name = "scoring"
+    sources = (topics.RESPONSES,)
+
+    def __init__(self, settings: ScoringSettings | None = None) -> None:
+        self.settings = settings or ScoringSettings()
+        self.spans = Spans(self.settings.windows_days, self.settings.grace_days)
+        self._headline = self.spans.base(0, 0, self.settings.windows_days.index(self.settings.headline_days))
+        self._labels = {source: source for source in self.settings.sources}
+
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+        """Score the records in order."""
+        check_windows(state, self.spans, self.name)
+        outbox = Outbox()
+        ledger = Ledger(self.spans, self._headline, state)
+        for number, record in enumerate(batch):
+            ledger.turn_to(number, day_of(now.at(record.timestamp)))
+            stage = "decode"
+            try:
+                if record.value is None:
+                    raise Unusable(Reason.EMPTY, "the record has no value")
+                fields = loads(record.value)
+                stage = "validate"
+                said = read(fields, record.timestamp)
+                account = ledger.account(said.account_id)
+                if partition_of(account.name, state.partitions) != state.partition:
+                    stage = "score"
+                    _send_home(record, account, outbox)
+                    continue
+            except Unusable as error:
+                headers = dead_letter_headers(record, stage, error.reason, error, str(error))
+                outbox.send(topics.DEAD_LETTERS, record.key, record.value, record.timestamp, headers, route=record.partition)
+                outbox.count("dead_letters", error.reason)
+                continue
+            self._score(record, said, account, ledger, outbox)
+        Publishing(ledger, outbox).changes(batch)
+        ledger.trim()
+        return outbox
+
+    def tick(self, now: int, state: State) -> Outbox:
+        """Roll quiet accounts and segments over to a new day, and let go of what is beyond the history."""
+        check_windows(state, self.spans, self.name)
+        outbox = Outbox()
+        ledger = Ledger(self.spans, self._headline, state)
+        ledger.turn_to(0, day_of(now))
+        outbox.more = rollover.advance(
+            ledger, Publishing(ledger, outbox), now, self.settings.roll_accounts, self.settings.sweep_keys
+        )
+        ledger.trim()
+        return outbox
+
+    def _score(self, record: Record, said: Said, account: Account, ledger: Ledger, outbox: Outbox) -> None:
+        """One usable record that is at home."""
+        before = ledger.known(account, said.response_id)
+        digest = digest_of(said)
+        after = merged(before, said, digest, ledger.day)
+        if after is None:
+            outbox.count("duplicates")
+        elif before is not None and same_content(before, after):
+            outbox.count("duplicates")
+            ledger.remember(account, said.response_id, after)
+        else:
+            source = self._labels.get(said.body.get("source", ""), "other")
+            acceptance = Acceptance(ledger, outbox, account, Accepted(record, said, digest, source))
+            if before is not None and ledger.counts(before):
+                acceptance.amend(before, after)
+            elif after.live:
+                acceptance.arrive(after)
+            else:
+                acceptance.mark(after)
+
+
+def _send_home(record: Record, account: Account, outbox: Outbox) -> None:
+    """Send a record to the partition of its account, once. Raises `Unusable` for one that was sent already."""
+    if any(name == STRAY_HEADER for name, _ in record.headers):
+        raise Unusable(Reason.STRAY, f"account_id: partition {record.partition} is not its home, and it was sent home before")
+    headers = [*record.headers, (STRAY_HEADER, b"1")]
+    outbox.send(topics.RESPONSES, account.name, record.value, record.timestamp, headers)
+    outbox.count("strays")

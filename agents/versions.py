@@ -1,0 +1,112 @@
+"""What is known of a response that may come again: which of its records counts, whatever the order in which they arrive.
+
+A record has a stamp: its version, and among equal versions a hash of its content; a retraction beats any response of its
+version. The greatest stamp decides the content. The segments are decided by themselves, since a correction that names none
+keeps the old ones: they are those of the greatest stamp among the records that name some, where a retraction names none for
+good. Both are maxima, so the result is the same in any order.
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from agents.responses import Said, Segments
+
+DIGEST_BYTES: Final = 16
+"""Of a hash over all that identifies a record's content: ids of events are made of it."""
+STAMP_BYTES: Final = 8
+"""How much of it decides among equal versions."""
+COMMENT_BYTES: Final = 8
+"""Of a comment's hash: comments are not kept, it only has to show that one has changed."""
+RETRACTED: Final = b"\xff" * (STAMP_BYTES + 1)
+"""The hash of every retraction: greater than that of any content."""
+UNNAMED: Final = (-1, b"")
+"""The stamp of segments that nobody has named."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Known(msgspec.Struct, array_like=True, gc=False):
+    """What is known of a response. It is remembered for the length of the history after it was last heard of."""
+
+    version: int
+    stamp: bytes
+    """With the version: where the content comes from."""
+    heard: int
+    """The UTC day of the last record that counted."""
+    live: bool
+    """False: it was taken back; then there is no content."""
+    score: int = 0
+    responded_at: int = 0
+    respondent_id: str | None = None
+    comment: bytes = b""
+    segments: Segments = ()
+    named: tuple[int, bytes] | None = None
+    """The stamp of the record that named the segments; None: that of the content."""
+    events: int = 0
+    """How many detractor events told of it."""
+    standing: bool = False
+    """Whether the last of them still holds."""
+
+
+decode_known = msgspec.msgpack.Decoder(Known).decode
+encode_known = _encode
+
+
+def digest_of(said: Said) -> bytes:
+    """A hash over ids, version and content of a record: the same for each repeat of it."""
+    content = (
+        said.account_id,
+        said.response_id,
+        said.version,
+        said.live,
+        said.score,
+        said.responded_at,
+        said.respondent_id,
+        said.comment,
+        said.segments,
+    )
+    return hashlib.blake2b(_encode(content), digest_size=DIGEST_BYTES).digest()
+
+
+def merged(known: Known | None, said: Said, digest: bytes, day: int) -> Known | None:
+    """What is known once a record has been heard on a day; None if the record is older than what is known in every way."""
+    stamp = digest[:STAMP_BYTES] if said.live else RETRACTED
+    names = bool(said.segments) or not said.live
+    comment = hashlib.blake2b(said.comment.encode(), digest_size=COMMENT_BYTES).digest() if said.comment else b""
+    if known is None:
+        return Known(
+            said.version,
+            stamp,
+            day,
+            said.live,
+            said.score,
+            said.responded_at,
+            said.respondent_id,
+            comment,
+            said.segments,
+            None if names else UNNAMED,
+        )
+    heard = (said.version, stamp)
+    content = (known.version, known.stamp)
+    named = known.named or content
+    newer, renamed = heard > content, names and heard > named
+    if not newer and not renamed:
+        return None
+    after = Known(said.version, stamp, day, said.live, said.score, said.responded_at, said.respondent_id, comment)
+    if not newer:
+        after = msgspec.structs.replace(known, heard=day)
+    after.segments, after.named = (said.segments, heard) if renamed else (known.segments, named)
+    if after.named == (after.version, after.stamp):
+        after.named = None
+    after.events, after.standing = known.events, known.standing
+    return after
+
+
+def same_content(one: Known, other: Known) -> bool:
+    """Whether two states of a response count and read the same."""
+    return one.live == other.live and (
+        (one.score, one.responded_at, one.respondent_id, one.comment, one.segments)
+        == (other.score, other.responded_at, other.respondent_id, other.comment, other.segments)
+    )

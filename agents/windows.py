@@ -1,0 +1,321 @@
+"""Rolling counts over several windows, for one account or one segment, rolled day by day from sparse counts by day.
+
+A window of N days that ends with day E holds the days E-N+1 to E. Two kinds of counts are kept for each window that ends
+today, and for the one before it, which ends N days ago:
+
+- `responses`: each response, by its day.
+- `respondents`: each respondent's latest response in the window. With d the day of a response and u the day of the
+  respondent's next one (never, if there is none), it is the latest in the window that ends with E exactly if
+  d <= E < u and E - d < N. So it is added on day d and taken away on day min(u, d + N): an interval. When the next one is of
+  the same day, it never counts.
+
+All of it is a running sum: what a response adds to the sums of today follows from its age, and what a new day changes follows
+from the counts of a few days: the new one, those N and those 2N days before. Late, future and withdrawn responses are
+intervals put in or taken out, like any others.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+
+from streams.processor import State
+
+FOREVER: Final = 1 << 40
+"""The day of a respondent's next response while there is none."""
+CHUNK_BITS: Final = 4
+"""The counts of 16 days are one entry of the state: an account with responses every day then writes some 200 bytes a batch."""
+IN_CHUNK: Final = (1 << CHUNK_BITS) - 1
+
+WINDOWS_KEY: Final = b"W"
+"""The key in the state that says with which windows it was made."""
+
+Counts = dict[int, int]
+"""Counts of one day, by slot; those that are zero are left out. Slots: 0-2 responses by category, 3-5 the intervals that begin,
+then for each class of length the intervals that began on this day, and those that ended on it."""
+_RESPONSES = 0
+_BEGUN = 3
+_CUT = 6
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Spans:
+    """What follows from the lengths of the windows alone, computed once: which sums a response of which age counts in, and
+    which sums change how when a day passes."""
+
+    def __init__(self, windows_days: Sequence[int], grace_days: int) -> None:
+        """Raises ValueError unless the lengths are positive and ascending, and the grace not negative."""
+        days = tuple(windows_days)
+        if not days or days[0] < 1 or any(later <= earlier for earlier, later in pairwise(days)):
+            raise ValueError(f"windows_days: {days} are not positive and ascending lengths in days")
+        if grace_days < 0:
+            raise ValueError(f"grace_days: {grace_days} is negative")
+        self.days = days
+        self.names = tuple(f"{length}d" for length in days)
+        self.longest = days[-1]
+        self.history_days = 2 * self.longest + grace_days
+        """A response this many days old is beyond the history."""
+        self.half = 3 * len(days)
+        """Sums of one kind: first those of the windows that end today, then those of the windows before."""
+        self.kind = 2 * self.half
+        """All sums: first those of responses, then those of respondents."""
+        self._open = [self._sums_at(age, -1) for age in range(2 * self.longest)]
+        self._cut: dict[tuple[int, int], tuple[int, ...]] = {}
+        self.length_class = [next(k for k, length in enumerate(days) if gap < length) for gap in range(self.longest)]
+        """By the days of an interval that was cut short: the shortest window in which that made a difference."""
+        self.lags = self._make_lags()
+        """For each number of days back: what each slot of that day adds to which sums when a day passes."""
+
+    def base(self, kind: int, before: int, window: int) -> int:
+        """Where the three sums of a window are; `kind` 0 is responses, 1 respondents, `before` 1 is the window before."""
+        return kind * self.kind + before * self.half + 3 * window
+
+    def sums(self, age: int, until_age: int) -> tuple[int, ...]:
+        """The bases of the sums (of one kind) that a response counts in, `age` days after its day and `until_age` days after
+        the day of the next one, negative if that is still to come."""
+        if until_age < 0:
+            return self._open[age] if 0 <= age < len(self._open) else ()
+        if not 0 <= age < len(self._open):
+            return ()
+        known = self._cut.get((age, until_age))
+        if known is None:
+            known = self._cut[age, until_age] = self._sums_at(age, until_age)
+        return known
+
+    def _sums_at(self, age: int, until_age: int) -> tuple[int, ...]:
+        found = []
+        for window, length in enumerate(self.days):
+            if age < length and until_age < 0:
+                found.append(3 * window)
+            elif length <= age < 2 * length and until_age < length:
+                found.append(self.half + 3 * window)
+        return tuple(found)
+
+    def _make_lags(self) -> tuple[tuple[int, tuple[tuple[tuple[int, int], ...], ...]], ...]:
+        windows = len(self.days)
+        lags: dict[int, list[list[tuple[int, int]]]] = {}
+
+        def add(lag: int, slot: int, index: int, sign: int) -> None:
+            lags.setdefault(lag, [[] for _ in range(_CUT + 6 * windows)])[slot].append((index, sign))
+
+        for window, length in enumerate(self.days):
+            for before in (0, 1):
+                # The window that ends today gains the new day and loses the one N days ago; the one before is N days behind.
+                gains, loses = before * length, (before + 1) * length
+                for category in range(3):
+                    responses = self.base(0, before, window) + category
+                    respondents = self.base(1, before, window) + category
+                    add(gains, _RESPONSES + category, responses, 1)
+                    add(loses, _RESPONSES + category, responses, -1)
+                    add(gains, _BEGUN + category, respondents, 1)
+                    add(loses, _BEGUN + category, respondents, -1)
+                    for shorter in range(window + 1):  # those cut short before they were N days old
+                        add(loses, _CUT + 3 * shorter + category, respondents, 1)
+                        add(gains, _CUT + 3 * (windows + shorter) + category, respondents, -1)
+        return tuple((lag, tuple(tuple(effects) for effects in slots)) for lag, slots in sorted(lags.items()))
+
+
+class WindowsChanged(RuntimeError):
+    """The state was made with other windows than those of the settings."""
+
+
+def check_windows(state: State, spans: Spans, name: str) -> None:
+    """Raises WindowsChanged unless the state of a processor was made with these windows; a new state notes them."""
+    if WINDOWS_KEY in state.cache:
+        return
+    wanted = _encode([*spans.days, spans.history_days])
+    found = state.get(WINDOWS_KEY)
+    if found is None:
+        state.put(WINDOWS_KEY, wanted)
+    elif found != wanted:
+        *days, history_days = msgspec.msgpack.decode(found)
+        raise WindowsChanged(
+            f"partition {state.partition} of {name} was counted with windows of {days} days and a history of {history_days}, "
+            f"the settings say {list(spans.days)} and {spans.history_days}: set them back, or rebuild the state"
+        )
+    state.cache[WINDOWS_KEY] = True
+
+
+class _Head(msgspec.Struct, array_like=True):
+    """A table in the state, but for its counts by day."""
+
+    as_of: int
+    pending: int
+    published: bool
+    sums: list[int]
+    eve: list[int]
+
+
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_chunk = msgspec.msgpack.Decoder(dict[int, Counts]).decode
+
+
+class Table:
+    """The rolling counts of one account or segment as of one day, with their home in the state.
+
+    Days are days since 1970-01-01, UTC. Changes are made to this object, and written to the state by `save`.
+    """
+
+    __slots__ = ("_chunk_prefix", "_chunks", "_dirty", "_head_key", "_spans", "as_of", "eve", "pending", "published", "sums")
+
+    def __init__(self, spans: Spans, head_key: bytes, chunk_prefix: bytes, as_of: int, keeps_eve: bool = False) -> None:
+        self._spans = spans
+        self._head_key = head_key
+        self._chunk_prefix = chunk_prefix
+        self._chunks: dict[int, dict[int, Counts]] = {}
+        self._dirty: set[int] = set()
+        self.as_of = as_of
+        self.pending = 0
+        """Responses of days after `as_of`."""
+        self.published = False
+        """Whether the outside has a value for it."""
+        self.sums = [0] * (2 * spans.kind)
+        self.eve: list[int] = [0] * spans.kind if keeps_eve else []
+        """The sums of respondents as they were when the day before `as_of` ended; empty if not kept."""
+
+    @classmethod
+    def load(cls, spans: Spans, state: State, head_key: bytes, chunk_prefix: bytes) -> "Table | None":
+        """From the state; None if it is not there."""
+        value = state.get(head_key)
+        if value is None:
+            return None
+        head = _decode_head(value)
+        table = cls(spans, head_key, chunk_prefix, head.as_of)
+        table.pending, table.published, table.sums, table.eve = head.pending, head.published, head.sums, head.eve
+        return table
+
+    @property
+    def empty(self) -> bool:
+        """No response in any window or in the one before it, and none of a day to come."""
+        return not self.pending and not any(self.sums[: self._spans.kind])
+
+    def counts(self, kind: int, before: int, window: int) -> list[int]:
+        """Promoters, passives and detractors of a window; arguments as for `Spans.base`."""
+        base = self._spans.base(kind, before, window)
+        return self.sums[base : base + 3]
+
+    def of_day(self, state: State, day: int) -> list[int]:
+        """Promoters, passives and detractors of the responses of a day."""
+        counts = self._counts_of(state, day) or {}
+        return [counts.get(_RESPONSES + category, 0) for category in range(3)]
+
+    def count(self, state: State, day: int, category: int, amount: int) -> None:
+        """Put `amount` responses of a day in, or take them out if it is negative."""
+        age = self.as_of - day
+        if age < 0:
+            self.pending += amount
+        else:
+            sums = self.sums
+            for base in self._spans.sums(age, -1):
+                sums[base + category] += amount
+        self._add(state, day, _RESPONSES + category, amount)
+
+    def hold(self, state: State, day: int, until: int, category: int, sign: int) -> None:
+        """Put the interval of a respondent's response in (`sign` 1) or take it out (-1): from its day until the day of the next
+        one, `FOREVER` if there is none."""
+        if until <= day:
+            return
+        self._add(state, day, _BEGUN + category, sign)
+        spans = self._spans
+        if until - day < spans.longest:
+            slot = _CUT + 3 * spans.length_class[until - day] + category
+            self._add(state, day, slot, sign)
+            self._add(state, until, slot + spans.half, sign)
+        sums, start = self.sums, spans.kind + category
+        for base in spans.sums(self.as_of - day, self.as_of - until):
+            sums[start + base] += sign
+
+    def roll(self, state: State, day: int) -> None:
+        """Move on to a later day; counts of days beyond the history go."""
+        spans = self._spans
+        if day - self.as_of > spans.history_days and not self.pending:
+            self._skip(state, day)
+            return
+        sums = self.sums
+        while self.as_of < day:
+            if self.eve:
+                self.eve = sums[spans.kind :]
+            self.as_of += 1
+            for lag, effects in spans.lags:
+                counts = self._counts_of(state, self.as_of - lag)
+                if counts is None:
+                    continue
+                for slot, number in counts.items():
+                    for index, sign in effects[slot]:
+                        sums[index] += sign * number
+                if not lag:
+                    self.pending -= sum(counts.get(_RESPONSES + category, 0) for category in range(3))
+            last = self.as_of - spans.history_days
+            if last & IN_CHUNK == IN_CHUNK:
+                self._forget(state, last >> CHUNK_BITS)
+
+    def save(self, state: State) -> None:
+        """Write what has changed to the state; an empty table leaves it."""
+        if self.empty:
+            self.drop(state)
+            return
+        for number in self._dirty:
+            chunk = self._chunks[number]
+            if chunk:
+                state.put(self._chunk_key(number), _encode(chunk))
+            else:
+                state.delete(self._chunk_key(number))
+        self._dirty.clear()
+        state.put(self._head_key, _encode(_Head(self.as_of, self.pending, self.published, self.sums, self.eve)))
+        if len(self._chunks) > 4 * len(self._spans.days):
+            self._chunks.clear()  # they pile up as days pass, and are in the state
+
+    def drop(self, state: State) -> None:
+        """Take the table out of the state."""
+        newest = max((self.as_of + 1) >> CHUNK_BITS, *self._chunks, 0)
+        for number in range(max((self.as_of - self._spans.history_days) >> CHUNK_BITS, 0), newest + 1):
+            self._forget(state, number)
+        state.delete(self._head_key)
+
+    def _skip(self, state: State, day: int) -> None:
+        """Move on by so much that nothing of before is left."""
+        self.drop(state)
+        self.as_of, self.pending = day, 0
+        self.sums = [0] * len(self.sums)
+        self.eve = [0] * len(self.eve)
+
+    def _counts_of(self, state: State, day: int) -> Counts | None:
+        chunk = self._chunks.get(day >> CHUNK_BITS)
+        if chunk is None:
+            chunk = self._load_chunk(state, day >> CHUNK_BITS)
+        return chunk.get(day & IN_CHUNK)
+
+    def _add(self, state: State, day: int, slot: int, amount: int) -> None:
+        number = day >> CHUNK_BITS
+        chunk = self._chunks.get(number)
+        if chunk is None:
+            chunk = self._load_chunk(state, number)
+        self._dirty.add(number)
+        counts = chunk.get(day & IN_CHUNK)
+        if counts is None:
+            chunk[day & IN_CHUNK] = {slot: amount}
+            return
+        left = counts.get(slot, 0) + amount
+        if left:
+            counts[slot] = left
+            return
+        counts.pop(slot, None)
+        if not counts:
+            del chunk[day & IN_CHUNK]
+
+    def _load_chunk(self, state: State, number: int) -> dict[int, Counts]:
+        value = state.get(self._chunk_key(number)) if number >= 0 else None
+        chunk = self._chunks[number] = {} if value is None else _decode_chunk(value)
+        return chunk
+
+    def _forget(self, state: State, number: int) -> None:
+        self._chunks.pop(number, None)
+        self._dirty.discard(number)
+        if number >= 0 and state.get(self._chunk_key(number)) is not None:
+            state.delete(self._chunk_key(number))
+
+    def _chunk_key(self, number: int) -> bytes:
+        # Two bytes last 180,000 years and are always the last of the key, so no other key can look the same.
+        return self._chunk_prefix + number.to_bytes(2, "big")
