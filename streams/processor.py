@@ -143,10 +143,13 @@ class State(Protocol):
 class Processor(Protocol):
     """One pure decision on co-partitioned sources. One instance serves all partitions: what it knows is in `state`."""
 
-    name: str
-    """Prefixes keys and positions in the changelog: never change it once there is data."""
-    sources: tuple[str, ...]
-    """Co-partitioned topics."""
+    @property
+    def name(self) -> str:
+        """Prefixes keys and positions in the changelog: never change it once there is data."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Co-partitioned topics."""
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
         """Handle the records in order. The result must not depend on where batches begin and end. Never raise for bad data."""

@@ -1,0 +1,46 @@
+"""Which processors a worker hosts under which settings: one unit an agent, named like it."""
+
+from collections.abc import Callable
+
+from agents.intake import Intake, IntakeSettings
+from agents.rollups import Rollups, RollupSettings
+from agents.scoring import Scoring, ScoringSettings
+from npstream.settings import Settings
+from schemas.vendors.adapter import SourceSettings
+from streams.checking import OpeningRules
+from streams.processor import Processor
+from streams.task import TaskRules
+
+
+def _intake(settings: Settings) -> Processor:
+    typeform = SourceSettings(score_fields=(settings.typeform_field,)) if settings.typeform_field else SourceSettings()
+    return Intake(IntakeSettings(sources={"typeform": typeform}, zone=settings.zone()))
+
+
+def _scoring(settings: Settings) -> Processor:
+    return Scoring(ScoringSettings(settings.windows_days, settings.headline_days, settings.grace_days))
+
+
+def _rollups(settings: Settings) -> Processor:
+    return Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))
+
+
+PROCESSORS: dict[str, Callable[[Settings], Processor]] = {"intake": _intake, "scoring": _scoring, "rollups": _rollups}
+"""How each agent is made. To add an agent, write it in `agents/` and name it here and in the setting `agents`."""
+
+
+def processor(name: str, settings: Settings) -> Processor:
+    """The agent of this name, under these settings."""
+    return PROCESSORS[name](settings)
+
+
+def task_rules(settings: Settings) -> TaskRules:
+    """The engine's bounds from the settings."""
+    return TaskRules(
+        opening=OpeningRules(settle_timeout_s=settings.open_timeout_ms / 1000, accept_gaps=settings.accept_gaps),
+        batch_bytes=settings.batch_max_bytes,
+        inbox_bytes=settings.inbox_max_bytes,
+        tick_interval_s=settings.tick_interval_ms / 1000,
+        retry_max_s=settings.retry_max_s,
+        give_up_after_s=settings.give_up_after_s,
+    )

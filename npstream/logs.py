@@ -1,0 +1,43 @@
+"""Log lines: text for eyes, or one JSON object a line for collectors. Neither comments nor ids are ever logged."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+import orjson
+
+QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio")
+"""Libraries whose notes at level info are about themselves: from them, warnings only."""
+
+SILENT = ("aiokafka.consumer.group_coordinator", "aiokafka.conn", "aiokafka.cluster")
+"""They repeat every few hundred milliseconds, as errors, that a broker is away: the task says so once per attempt."""
+
+
+class JsonLines(logging.Formatter):
+    """One object a line: time, level, logger, message, and the traceback of an exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As one line of JSON."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def set_up(level: str, style: str) -> None:
+    """Log to stderr, at a level of Python's and in the style text or json."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonLines() if style == "json" else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    if level.upper() != "DEBUG":
+        for name in QUIET:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        for name in SILENT:
+            logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,263 @@
+"""A worker: connects, checks, hosts units until it is told to stop or cannot go on, and ends in order."""
+
+import asyncio
+import gc
+import logging
+import signal
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from npstream.admin import connect
+from npstream.facts import FACTS, PREFIX
+from npstream.failures import BrokerUnreachable, CheckFailed
+from npstream.findings import Status
+from npstream.hosting import processor, task_rules
+from npstream.settings import Settings
+from npstream.topic_checks import topic_findings
+from npstream.topic_plan import planned_topics
+from streams.broker import BrokerAway, Ends
+from streams.health import Health
+from streams.kafka_broker import KafkaBroker
+from streams.lag import Progress, lag
+from streams.metrics import EngineMetrics, Reading, Readings
+from streams.phase import Phase
+from streams.unit import Unit
+
+logger = logging.getLogger(__name__)
+
+LOOK_INTERVAL_S = 2.0
+"""How often lags are measured: three requests each time."""
+
+CONNECT_PAUSE_S = 2.0
+"""Pause between two attempts while no broker answers."""
+
+STOP_TIMEOUT_S = 15.0
+"""A stop takes a batch and a leave of each group; what hangs longer than this is left behind."""
+
+
+class CannotGoOn(CheckFailed):
+    """The worker stopped by itself: the message is the reason."""
+
+
+class Worker:
+    """One process's share of the work."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.units: list[Unit] = []
+        self.registry = CollectorRegistry()
+        self.metrics = EngineMetrics(self.registry, PREFIX, FACTS)
+        self.health = Health(self.registry, self.problems)
+        self._broker = KafkaBroker(settings.connection(), transaction_timeout_ms=settings.transaction_timeout_ms)
+        self._stop = asyncio.Event()
+        self._reason: str | None = None
+        self._lags: dict[tuple[str, int], tuple[int, float]] = {}
+        self._waiting_for: str | None = "starting"
+
+    def stop(self, reason: str | None = None) -> None:
+        """Ask it to end; with a reason if it cannot go on."""
+        self._reason = self._reason or reason
+        self._stop.set()
+
+    def problems(self) -> list[str]:
+        """What keeps the worker from being ready, a line each."""
+        if self._waiting_for is not None:
+            return [self._waiting_for]
+        return [problem for unit in self.units for problem in unit.problems()]
+
+    async def run(self) -> None:
+        """Until `stop`. Raises CannotGoOn or CheckFailed with the reason when it ends by itself."""
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        Readings(self.registry, PREFIX, self._readings)
+        self.health.start(self.settings.http_host, self.settings.http_port)
+        logger.info("metrics, /live and /ready on http://%s:%d", self.settings.http_host, self.health.port)
+        turning = asyncio.create_task(self._turn())
+        try:
+            if await self._connected():
+                await self._host()
+        finally:
+            turning.cancel()
+            await self._broker.stop()
+            self.health.stop()
+        if self._reason is not None:
+            raise CannotGoOn(self._reason)
+
+    # Starting.
+
+    async def _connected(self) -> bool:
+        """Wait for the broker as long as it takes, then see whether all topics are right; False if told to stop meanwhile."""
+        while not self._stop.is_set():
+            try:
+                await self._broker.start()
+                await self._check()
+                self._waiting_for = None
+                return True
+            except (BrokerAway, BrokerUnreachable) as error:
+                self._waiting_for = f"waiting for the broker: {error}"
+                logger.warning("%s; trying again", self._waiting_for)
+                await self._broker.stop()
+            await self._stopped_within(CONNECT_PAUSE_S)
+        return False
+
+    async def _check(self) -> None:
+        """Raises CheckFailed in one line for each thing that must be changed before a worker can run."""
+        plan = planned_topics(self.settings)
+        async with connect(self.settings.connection()) as admin:
+            found = await admin.topics([topic.name for topic in plan])
+        findings = topic_findings(plan, found, {topic.name: None for topic in plan})
+        wrong = [finding for finding in findings if finding.status is Status.FAILED]
+        if wrong:
+            raise CheckFailed("\n".join(f"{f.subject}: {f.message}; {f.remedy}" for f in wrong))
+        if not self._broker.transactional:
+            if self.settings.guarantee == "transactions":
+                raise CheckFailed(
+                    "the broker has no transactions, and the setting guarantee asks for them: use another broker, or auto"
+                )
+            logger.warning("the broker has no transactions: at least once, events may repeat after a crash (setting guarantee)")
+
+    async def _host(self) -> None:
+        self.units = [self._unit(name) for name in self.settings.agents]
+        try:
+            for unit in self.units:
+                await unit.start()
+                self.metrics.declare_unit(unit.name)
+            logger.info("running %s, %s", ", ".join(self.settings.agents), self._promise)
+            await self._watch()
+        finally:
+            self._waiting_for = "stopping"
+            await self._end()
+
+    def _unit(self, name: str) -> Unit:
+        return Unit(
+            self.settings.app_id,
+            name,
+            [processor(name, self.settings)],
+            self.settings.connection(),
+            self._broker,
+            task_rules(self.settings),
+            self.metrics,
+            self.stop,
+            session_timeout_s=self.settings.session_timeout_ms / 1000,
+            heartbeat_s=self.settings.heartbeat_ms / 1000,
+        )
+
+    @property
+    def _promise(self) -> str:
+        return "exactly once" if self._broker.transactional else "at least once"
+
+    # Running.
+
+    async def _watch(self) -> None:
+        was_ready = False
+        while not self._stop.is_set():
+            await self._stopped_within(LOOK_INTERVAL_S if was_ready else LOOK_INTERVAL_S / 10)
+            for unit in self.units:
+                if unit.crash_reason is not None:
+                    self.stop(f"{unit.name}: {type(unit.crash_reason).__name__}: {unit.crash_reason}")
+            if not was_ready and not self.problems():
+                was_ready = True
+                freeze()
+                logger.info("ready")
+            await self._measure()
+
+    async def _measure(self) -> None:
+        progress: dict[tuple[str, int], Progress] = {}
+        for unit in self.units:
+            progress.update(unit.progress())
+        try:
+            ends = await self._broker.ends_of(list(progress)) if progress else {}
+        except Exception as error:
+            # Lag is a by-product: whatever is wrong with the broker, the tasks find out and act.
+            logger.debug("lag not measured: %r", error)
+            return
+        now = int(time.time() * 1000)
+        self._lags = {where: _behind(progress[where], ends[where], now) for where in progress if where in ends}
+
+    async def _turn(self) -> None:
+        while True:
+            self.health.turned()
+            await asyncio.sleep(1.0)
+
+    async def _stopped_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    async def _end(self) -> None:
+        ending = [asyncio.create_task(unit.stop()) for unit in self.units]
+        _, hanging = await asyncio.wait(ending, timeout=STOP_TIMEOUT_S)
+        for task in hanging:
+            task.cancel()
+        if hanging:
+            logger.warning("%d units did not end within %g s and were left behind", len(hanging), STOP_TIMEOUT_S)
+        for task in set(ending) - hanging:
+            if (error := task.exception()) is not None:
+                logger.warning("a unit did not end in order: %r", error)
+        logger.info("stopped")
+
+    def _readings(self) -> Iterable[Reading]:
+        lags = dict(self._lags)
+        yield Reading(
+            "lag_records", "Committed source records that are not processed yet", ("topic", "partition"),
+            {(topic, str(partition)): float(records) for (topic, partition), (records, _) in lags.items()},
+        )  # fmt: skip
+        yield Reading(
+            "lag_seconds", "Age of the newest processed record while there is more", ("topic", "partition"),
+            {(topic, str(partition)): seconds for (topic, partition), (_, seconds) in lags.items()},
+        )  # fmt: skip
+        sizes = {unit.name: [task.state_size for task in list(unit.tasks.values())] for unit in self.units}
+        yield Reading("state_keys", "Keys of state", ("unit",), {(u,): float(sum(k for k, _ in s)) for u, s in sizes.items()})
+        yield Reading(
+            "state_bytes",
+            "Bytes of keys and values of state",
+            ("unit",),
+            {(u,): float(sum(b for _, b in s)) for u, s in sizes.items()},
+        )
+        phases = [(unit, phase) for unit in self.units for phase in Phase]
+        yield Reading(
+            "tasks", "Tasks by phase", ("unit", "phase"),
+            {(u.name, p.name.lower()): float(sum(t.phase is p for t in list(u.tasks.values()))) for u, p in phases},
+        )  # fmt: skip
+        yield Reading(
+            "rebalances",
+            "Assignments received since the start",
+            ("unit",),
+            {(u.name,): float(u.rebalances) for u in self.units},
+        )
+        yield Reading("exactly_once", "1 with transactions, 0 on a broker without", (), {(): float(self._broker.transactional)})
+
+
+def _behind(progress: Progress, ends: Ends, now_ms: int) -> tuple[int, float]:
+    return lag(progress, ends.start, ends.stable, now_ms)
+
+
+def tune_collector(threshold: int) -> None:
+    """The garbage collector walks all live objects each time it runs: seldom is enough, as state makes no cycles."""
+    gc.set_threshold(threshold, 50, 1000)
+
+
+def freeze() -> None:
+    """What is alive now, modules for the most part, stays: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+async def run_worker(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises CheckFailed with the reason when the worker cannot start or go on."""
+    tune_collector(settings.gc_threshold)
+    worker = Worker(settings)
+    loop = asyncio.get_running_loop()
+    signals: tuple[Any, ...] = (signal.SIGTERM, signal.SIGINT)
+    for sign in signals:
+        loop.add_signal_handler(sign, worker.stop)
+    try:
+        await worker.run()
+    finally:
+        for sign in signals:
+            loop.remove_signal_handler(sign)
