@@ -11,7 +11,9 @@ SHELL := bash
 .DEFAULT_GOAL := setup
 MAKEFLAGS += --no-print-directory
 
-PYTHON ?= python3
+# The first that is new enough; a machine's python3 may be older than the python3.11 beside it.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && exit; done; echo python3)
 JAVA_AT_LEAST := 17
 BIN := .venv/bin
 PACKAGES := streams agents schemas npstream
