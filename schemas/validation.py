@@ -37,13 +37,13 @@ def canonical(draft: Mapping[str, Any], source: str, zone: tzinfo | None, accoun
     faulty); `account` the account where the draft names none. Raises `Unusable` with the name of the faulty field.
     """
     get = draft.get
-    response_id = _id("response_id", get("response_id"))
+    # A call costs as much as the check inside it, so the usual case of the fields that most responses have is decided here.
+    response_id = get("response_id")
+    if type(response_id) is not str or not 0 < len(response_id) <= MAX_ID_CHARS:
+        response_id = _id("response_id", response_id)
     account_id = get("account_id")
-    if account_id is None or account_id == "":
-        account_id = account
-        if not account_id:
-            raise Unusable(Reason.NO_ACCOUNT, "account_id: neither the payload nor the header nps-account names the account")
-    account_id = _id("account_id", account_id)
+    if type(account_id) is not str or not 0 < len(account_id) <= MAX_ID_CHARS:
+        account_id = _account_id(account_id, account)
     own_source = get("source")
     if own_source is not None and own_source != "":
         source = _id("source", own_source)
@@ -51,15 +51,20 @@ def canonical(draft: Mapping[str, Any], source: str, zone: tzinfo | None, accoun
     if kind is not None and kind != "response":
         return _retraction(kind, response_id, account_id, get("updated_at"), zone, source)
 
+    score = get("score")
+    if type(score) is not int or not 0 <= score <= 10:
+        score = _score(draft)
     response = {
         "response_id": response_id,
         "account_id": account_id,
-        "score": _score(draft),
+        "score": score,
         "responded_at": _time("responded_at", get("responded_at"), zone),
     }
     value = get("respondent_id")
     if value is not None and value != "":
-        response["respondent_id"] = _id("respondent_id", value)
+        if type(value) is not str or len(value) > MAX_ID_CHARS:
+            value = _id("respondent_id", value)
+        response["respondent_id"] = value
     value = get("updated_at")
     if value is not None and value != "":
         response["updated_at"] = _time("updated_at", value, zone)
@@ -94,6 +99,14 @@ def _retraction(
     return retraction
 
 
+def _account_id(value: Any, account: str | None) -> str:
+    if value is None or value == "":
+        value = account
+        if not value:
+            raise Unusable(Reason.NO_ACCOUNT, "account_id: neither the payload nor the header nps-account names the account")
+    return _id("account_id", value)
+
+
 def _id(field: str, value: Any) -> str:
     if type(value) is not str:
         value = _id_from_number(field, value)
@@ -113,11 +126,9 @@ def _id_from_number(field: str, value: Any) -> str:
 
 
 def _score(draft: Mapping[str, Any]) -> int:
+    """What else than an integer from 0 to 10 is a score."""
     value = draft.get("score")
-    if type(value) is int:
-        if 0 <= value <= 10:
-            return value
-    elif type(value) is float:
+    if type(value) is float:
         if 0 <= value <= 10 and value.is_integer():
             return int(value)
     elif type(value) is str:

@@ -1,0 +1,78 @@
+"""Every record that the three processors send fits the published contract."""
+
+import json
+from typing import Any
+
+from agents.intake import Intake
+from agents.rollups import Rollups
+from agents.scoring import Scoring
+from schemas import topics
+from schemas.contract import asyncapi
+from schemas.topics import BY_NAME, TOPICS
+from streams.processor import DAY_MS
+from streams.test_driver import Sent, TestDriver
+from tests.json_schema import errors
+from tests.payloads import NAMES, raw
+
+NOW = 1_772_357_400_000  # 2026-03-01T09:30:00Z
+DOCUMENT = asyncapi()
+
+
+def canonical(number: int, **changes: Any) -> bytes:
+    common = {"response_id": f"r-{number}", "account_id": "acme", "respondent_id": "u-1", "responded_at": NOW - number * DAY_MS}
+    return json.dumps(common | changes).encode()
+
+
+ARRIVING = [
+    *(raw(name) for name in NAMES),
+    canonical(9, score=9, segments={"plan": "smb"}),
+    canonical(8, score=2, comment="Slow."),
+    canonical(8, score=2, comment="Slow, and nobody answers."),
+    canonical(7, score=10, respondent_id=None),
+    canonical(6, score=7, channel="email", locale="en", survey_id="s"),
+    canonical(60, score=1),
+    canonical(2000, score=1),
+    canonical(5, score=0),
+    canonical(5, score=8),
+    json.dumps({"kind": "retraction", "response_id": "r-6", "account_id": "acme"}).encode(),
+    json.dumps({"kind": "retraction", "response_id": "never seen", "account_id": "acme"}).encode(),
+    canonical(-3, score=5),
+    b"no json",
+]
+
+
+def test_everything_that_is_sent_fits_the_contract() -> None:
+    driver = TestDriver([Intake(), Scoring(), Rollups()], now=NOW, partitions=2)
+    for value in ARRIVING:
+        driver.pipe(topics.RAW, None, value, headers=[("nps-account", b"acme")])
+        driver.run()
+    for _ in range(3):
+        driver.advance(8 * DAY_MS)
+    for topic in TOPICS:
+        sent = driver.sent(topic.name)
+        assert sent, f"nothing was sent to {topic.name}: the test would show nothing"
+        for record in sent:
+            assert fits(record) == [], record
+
+
+def fits(record: Sent) -> list[str]:
+    """What is wrong with one record, by the messages that its channel has."""
+    if record.topic == topics.RAW:
+        return []
+    found: list[str] = []
+    for name in DOCUMENT["channels"][record.topic]["messages"]:
+        message = DOCUMENT["components"]["messages"][name]
+        found = []
+        if "headers" in message:
+            found += errors(
+                message["headers"] | {"components": DOCUMENT["components"]},
+                {name: value.decode() for name, value in record.headers},
+            )
+        if BY_NAME[record.topic].schema is not None:
+            if record.value is None:
+                found += [] if "compact" in BY_NAME[record.topic].config["cleanup.policy"] else ["a tombstone"]
+            else:
+                found += errors(message["payload"] | {"components": DOCUMENT["components"]}, json.loads(record.value))
+        if not found:
+            return []
+    return found
