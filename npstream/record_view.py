@@ -117,9 +117,7 @@ def _moment(record: Record, today: str) -> str:
 def _dead_letter(record: Record) -> Text:
     return Text.assemble(
         (f"{printable(text_header(record.headers, REASON_HEADER)):<15}", "red"),
-        f"{printable(error_header(record, 'stage')):<9}",
-        (f"{position(record)} ", "dim"),
-        f"{len(record.value or b''):,} bytes  ",
+        (f"{record.partition}-{record.offset}".ljust(9), "dim"),
         printable(error_header(record, "exception.message")),
     )
 
