@@ -111,7 +111,7 @@ async def _send(settings: Settings, records: Sequence[RawRecord], out: Console) 
     out.print(f"A year of 200 accounts was sent: {len(records):,} survey responses in {seconds:.1f} s.")
 
 
-async def _processed(settings: Settings, records: Sequence[RawRecord], worker: Child, out: Console, began: float) -> Board:
+async def _processed(settings: Settings, records: Sequence[RawRecord], worker: Child, out: Console, began: float) -> None:
     """Wait until the tables are those of a recount. Raises CheckFailed if they never are."""
     board = Board(settings.headline_days)
     seen = {DETRACTORS: 0, DEAD_LETTERS: 0}

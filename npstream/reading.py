@@ -60,11 +60,15 @@ class Reader:
         self._topics = tuple(topics)
         self._timeout_s = timeout_s
         self._consumer: Any = None
+        self._exact = True
+        """Whether the broker tells the ends of partitions rightly when it is asked: all but the embedded one do."""
         self._partitions: dict[str, list[TopicPartition]] = {}
         self._positions: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
         counts = await require_topics(self._connection, self._topics, self._timeout_s)
+        async with connect(self._connection, self._timeout_s) as admin:
+            self._exact = (await admin.cluster()).transactional
         self._partitions = {topic: [TopicPartition(topic, n) for n in range(count)] for topic, count in counts.items()}
         self._consumer = AIOKafkaConsumer(
             isolation_level="read_committed",
@@ -88,7 +92,7 @@ class Reader:
 
     async def ends(self, topic: str) -> dict[int, int]:
         """Per partition the last stable offset: what is before it is committed or aborted, for good."""
-        ends = await self._ask(self._consumer.end_offsets(self._partitions[topic]))
+        ends = await self._ends(self._partitions[topic])
         return {partition.partition: offset for partition, offset in ends.items()}
 
     async def to_end(
@@ -98,7 +102,7 @@ class Reader:
         of the call), per partition in order. Afterwards the position is there."""
         partitions = self._partitions[topic]
         first = await self._ask(self._consumer.beginning_offsets(partitions))
-        stable = await self._ask(self._consumer.end_offsets(partitions))
+        stable = await self._ends(partitions)
         if start is not None:
             first = {p: max(offset, start.get(p.partition, offset)) for p, offset in first.items()}
         if end is not None:
@@ -153,11 +157,31 @@ class Reader:
         for topic in self._topics:
             fresh = [p for p in self._partitions[topic] if p not in self._positions]
             if fresh:
-                self._positions.update(await self._ask(self._consumer.end_offsets(fresh)))
+                self._positions.update(await self._ends(fresh))
         self._assign({p for partitions in self._partitions.values() for p in partitions})
         while True:
             fetched = await self._consumer.getmany(timeout_ms=int(pause_s * 1000), max_records=FETCH_RECORDS)
             yield sorted((record for batch in fetched.values() for record in batch), key=_age)
+
+    async def _ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The last stable offsets. The embedded broker, when it is asked, gives the offset of the last batch instead of the last
+        record's; only with fetched records comes the right one."""
+        ends = await self._ask(self._consumer.end_offsets(partitions))
+        asked = {p for p in partitions if ends[p] > 0}
+        if self._exact or not asked:
+            return ends
+        self._consumer.assign(sorted(asked))
+        for partition in asked:
+            self._consumer.seek(partition, ends[partition] - 1)
+        deadline = time.monotonic() + self._timeout_s
+        while asked:
+            await self._consumer.getmany(timeout_ms=POLL_MS)
+            known = {p: self._consumer.highwater(p) for p in asked}
+            ends.update({p: max(ends[p], offset) for p, offset in known.items() if offset is not None})
+            asked = {p for p, offset in known.items() if offset is None}
+            if asked and time.monotonic() > deadline:
+                raise lost_broker(self._connection, self._timeout_s)
+        return ends
 
     def _assign(self, partitions: set[TopicPartition]) -> None:
         """Fetch these partitions, and no others, from their positions."""

@@ -7,6 +7,10 @@ from enum import Enum
 DAY_S = 86_400
 """Seconds of a UTC day."""
 
+MAX_MESSAGE_BYTES = 2 * 1024 * 1024
+"""What we write may be somewhat larger than what came in, which is at most 1 MB by the broker's default: a dead letter carries
+its reason beside the record, and one that the broker refused would stop its partition."""
+
 PARTITIONS = 12
 """Partitions of every topic unless set otherwise: enough for a dozen workers, few enough for one. Fixed for life, since a
 key's partition is where its state is."""
@@ -49,6 +53,8 @@ class Topic:
     def config(self) -> dict[str, str]:
         """The broker's topic configuration; retention in ms."""
         settings = {"cleanup.policy": self.clean_up.value}
+        if self.name != RAW:
+            settings["max.message.bytes"] = str(MAX_MESSAGE_BYTES)
         if self.retention_days is not None:
             settings["retention.ms"] = str(self.retention_days * DAY_S * 1000)
         return settings
