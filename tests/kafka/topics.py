@@ -18,7 +18,8 @@ class TopicAdmin:
     """Topics of the broker at `bootstrap`. Every call blocks until its effect is visible; broker errors are raised."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._client = AdminClient({"bootstrap.servers": bootstrap})
+        # librdkafka would complain on standard error about a broker that a test has stopped.
+        self._client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
     def create(self, *names: str, partitions: int = 4, config: Mapping[str, str] | None = None) -> None:
         """Make topics with the same number of partitions and configuration."""
