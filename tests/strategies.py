@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from tests.recount.reading import DAY_MS, format_time
@@ -23,6 +23,7 @@ settings.register_profile(
     "default",
     max_examples=25,
     deadline=None,  # the machine may be busy: nothing here asserts on time
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),  # explaining failures takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=1500)
@@ -123,6 +124,13 @@ response_days = st.one_of(
 )
 """How many days before its arrival somebody responded: around the edges of windows, inside the history."""
 
+SMALL_WINDOWS = (2, 5)
+SMALL_HEADLINE, SMALL_GRACE = 5, 1
+"""Windows with a history of 11 days, so that responses leave it while others still arrive."""
+
+small_days = st.sampled_from((0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 8, 20))
+SMALL_JUMPS = (0, 60_000, DAY_MS, 3 * DAY_MS, 6 * DAY_MS, 20 * DAY_MS)
+
 
 @st.composite
 def bodies(
@@ -158,7 +166,14 @@ def bodies(
 
 
 @st.composite
-def _arriving(draw: st.DrawFn, made: _Made, now: int, partitions: int, strays: bool, accounts: Sequence[str]) -> Arriving:
+def _arriving(
+    draw: st.DrawFn,
+    made: _Made,
+    now: int,
+    strays_of: int,
+    accounts: Sequence[str],
+    days: st.SearchStrategy[int],
+) -> Arriving:
     """One record: mostly a response, new or of an id seen before; else a repeat, a retraction, a bad or a hopeless one."""
     made.count += 1
     kind = draw(st.integers(0, 19))
@@ -174,16 +189,17 @@ def _arriving(draw: st.DrawFn, made: _Made, now: int, partitions: int, strays: b
         body = {"kind": "retraction", "account_id": account_id, "response_id": response_id}
         _give_version(draw, made, body, now)
     else:
-        days = response_days
         if kind == 7:
             days = st.sampled_from((-3, -2, 800, 1500))  # in the future, or beyond any history
         body = draw(bodies(now, accounts, days))
+        if kind == 7 and draw(st.integers(0, 3)):
+            body["response_id"] = f"old-{made.count}"
         _make_distinct(draw, made, body)
         _give_version(draw, made, body, now)
         made.bodies.append(body)
     partition = None
-    if strays and draw(st.integers(0, 5)) == 0:
-        partition = draw(st.integers(0, partitions - 1))
+    if strays_of and draw(st.integers(0, 5)) == 0:
+        partition = draw(st.integers(0, strays_of - 1))
     after = draw(st.sampled_from((1, 1, 1, 1, 60_000, 3_600_000, 30 * 3_600_000)))
     return Arriving(json.dumps(body, ensure_ascii=False).encode(), body["account_id"].encode(), after, partition)
 
@@ -215,6 +231,7 @@ def rounds(
     most_rounds: int = 4,
     most_records: int = 14,
     jumps: Sequence[int] = (0, 60_000, DAY_MS, 2 * DAY_MS, 8 * DAY_MS, 40 * DAY_MS, 100 * DAY_MS),
+    days: st.SearchStrategy[int] = response_days,
 ) -> list[Round]:
     """Rounds of arrivals from START on. A jump is added to what the arrivals took, so that time never goes back."""
     made, now, found = _Made(), START, []
@@ -222,7 +239,7 @@ def rounds(
     for _ in range(draw(st.integers(1, most_rounds))):
         arriving = []
         for _ in range(draw(st.integers(0, most_records))):
-            arriving.append(draw(_arriving(made, now, partitions, strays, accounts)))
+            arriving.append(draw(_arriving(made, now, partitions if strays else 0, accounts, days)))
             now += arriving[-1].after_ms
         jump = draw(st.sampled_from(jumps))
         lost = draw(st.lists(batches, max_size=2)) if crashes else []

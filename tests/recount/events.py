@@ -1,8 +1,8 @@
 """The events of nps.responses, from processing its records one by one in partition order.
 
 Choices where the contract leaves one; each shows as an optional event, as `AnyOf`, or as a line of `open_questions`:
-- which events a correction or retraction brings for a response that is not its respondent's present before and after, and
-  whether a response that becomes the present because another one went counts as appearing;
+- which events a correction or retraction brings for a response that is not its respondent's present before and after, or
+  that became the present only because another one went, and whether that counts as appearing;
 - what `revision` counts beside the corrections that brought an event; `changed_at`; `as_of` in a scored event;
 - what is remembered of responses beyond the history, and where its edge lies to the day;
 - a response after its retraction ("new" or "correction"), and scored events of retractions that take nothing back;
@@ -18,7 +18,7 @@ from tests.recount.expected import ABSENT, AnyOf, Cause, Expected, any_of
 from tests.recount.reading import DAY_MS, Arrival, Refused, SourceRecord, home_of, read
 from tests.recount.standing import Standing
 from tests.recount.tables import WINDOWS
-from tests.recount.versions import is_tie, what_holds
+from tests.recount.versions import is_doubtful, is_tie, what_holds
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,8 @@ class _Known:
     """All that came of one response."""
 
     arrivals: list[Arrival] = field(default_factory=list)
-    corrections: int = 0
-    announced: int = 0
-    """Corrections that brought, or may have brought, a detractor event."""
+    announced: bool = False
+    """Whether it surely appeared as a present response, or was corrected into one."""
     last_ms: int = 0
     """The clock when something last came."""
 
@@ -144,14 +143,18 @@ class _Partition:
         known.arrivals.append(arrival)
         known.last_ms = self.standing.late
         now = what_holds(known.arrivals)
+        if is_doubtful(known.arrivals):
+            self.ask("segments from before a retraction")
+        if forgotten and now.segments and not arrival.segments:
+            self.ask("segments of a response that may be forgotten")
         if before is not None and forgotten and arrival.version < before.version:
             self.lower_than_forgotten(arrival)
         elif arrival.retraction:
             self.retraction(known, None if forgotten else before, now)
         elif before is None or forgotten:
-            self.first(now, before)
+            self.first(known, now, before)
         elif before.retraction:
-            self.after_retraction(arrival, now)
+            self.after_retraction(known, arrival, now)
         elif arrival.version < before.version:
             self.lower_version(before, now)
         elif now.content == before.content:
@@ -165,7 +168,7 @@ class _Partition:
             return self.standing.late - known.last_ms > self.standing.history_days * DAY_MS
         return self.standing.in_history(before) is False
 
-    def first(self, now: Arrival, forgotten: Arrival | None) -> None:
+    def first(self, known: _Known, now: Arrival, forgotten: Arrival | None) -> None:
         """A response that is not known, or not any more."""
         inside = self.standing.in_history(now)
         if not inside:
@@ -182,22 +185,20 @@ class _Partition:
             self.send(self.found.scored, wanted.scored(self.record, now, change=change))
         elif forgotten is not None:
             self.send(self.found.scored, wanted.scored(self.record, now, change=any_of("new", "correction")))
-            self.appeared(now, history, any_of("response", "correction"))
+            self.appeared(known, now, history, any_of("response", "correction"))
         else:
             was: dict[str, Any] = {
                 "previous_category": ABSENT if present is None else present.category,
                 "previous_score": ABSENT if present is None else present.score,
             }
             self.send(self.found.scored, wanted.scored(self.record, now, change="new", **was))
-            self.appeared(now, history, "response")
+            self.appeared(known, now, history, "response")
 
-    def after_retraction(self, arrival: Arrival, now: Arrival) -> None:
+    def after_retraction(self, known: _Known, arrival: Arrival, now: Arrival) -> None:
         """A response that was taken back, perhaps before it came."""
         if now.retraction:
             self.send(self.found.scored, wanted.scored_loosely(self.record, arrival, optional=True))
             return
-        if not arrival.segments and now.segments:
-            self.ask("segments from before a retraction")
         if not self.standing.in_history(now):
             self.ask("an expired response after its retraction")
             return
@@ -206,10 +207,11 @@ class _Partition:
         change = any_of("new", "correction", "late")
         self.send(self.found.scored, wanted.scored(self.record, now, change=change))
         if not history or history[-1].place < now.place:
-            self.appeared(now, history, any_of("response", "correction"), again=True)
+            self.appeared(known, now, history, any_of("response", "correction"), again=True)
 
-    def appeared(self, now: Arrival, history: Sequence[Arrival], cause: Any, again: bool = False) -> None:
+    def appeared(self, known: _Known, now: Arrival, history: Sequence[Arrival], cause: Any, again: bool = False) -> None:
         """A new present response, after all of the respondent's history."""
+        known.announced = True
         if history and history[-1].category != now.category:
             self.send(self.found.changes, wanted.change(self.record, now, history[-1], now, cause))
         more: dict[str, Any] = {}
@@ -253,7 +255,6 @@ class _Partition:
 
     def correction(self, known: _Known, before: Arrival, now: Arrival) -> None:
         """Other content for a response that is known."""
-        known.corrections += 1
         inside = self.standing.in_history(now)
         if inside is None or self.standing.in_history(before) is None:
             self.ask("a correction at the edge of the history")
@@ -262,10 +263,10 @@ class _Partition:
         self.send(self.found.scored, wanted.scored(self.record, now, change=change))
         self.present_changes(now, presents, "correction", optional=not inside)
         steady = before.respondent_id == now.respondent_id and (before.respondent_id is None or presents == [(before, now)])
-        if inside and steady:
+        if inside and steady and known.announced:
             self.steady_correction(known, before, now)
         else:
-            known.announced += 1
+            known.announced = False
             anything = wanted.anything(self.record, now.account_id)
             self.send(self.found.detractors, anything, anything, anything)
             self.send(self.found.promoters, anything, anything)
@@ -280,13 +281,11 @@ class _Partition:
             says_more = now.comment is not None and now.comment != before.comment
             says_less = now.comment is None and before.comment is not None
             if into or severe or says_more or says_less:
-                known.announced += 1
-                revision = AnyOf({known.announced, known.corrections} | ({0} if into else set()))
+                revision = AnyOf(range(0 if into else 1, len(known.arrivals)))
                 optional = not (into or severe or says_more)
                 announced = wanted.announcement(self.record, self.standing, now, optional, revision=revision)
                 self.send(self.found.detractors, announced)
         elif before.category == "detractor":
-            known.announced += 1
             self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, now))
         if now.category == "promoter" and before.category != "promoter":
             self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, optional=True))
@@ -299,12 +298,11 @@ class _Partition:
         if self.standing.in_history(before) is None:
             self.ask("a retraction at the edge of the history")
         presents = self.presents_around(before, None)
-        known.announced += 1
         self.send(self.found.scored, wanted.scored_loosely(self.record, before, change="retraction"))
         self.present_changes(now, presents, "retraction")
         was, becomes = presents[0]
         if before.category == "detractor":
-            optional = before.respondent_id is not None and was != before
+            optional = not known.announced or (before.respondent_id is not None and was != before)
             self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, before, optional))
         if becomes is not None:
             topic = {"detractor": self.found.detractors, "promoter": self.found.promoters}.get(becomes.category)

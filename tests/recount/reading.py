@@ -98,13 +98,13 @@ def read(record: SourceRecord) -> Arrival | Refused:
     try:
         body = json.loads((record.value or b"").decode(), parse_constant=_no_constant)
     except RecursionError:
-        return Refused(frozenset({"too_deep"}))
+        return Refused(frozenset({"too deep"}))
     except ValueError:
-        return Refused(frozenset({"not_json", "too_deep"}))
+        return Refused(frozenset({"not json", "too deep", "empty"}))
     if not isinstance(body, dict):
-        return Refused(frozenset({"wrong_type"}))
+        return Refused(frozenset({"wrong type", "not a response", "unknown shape"}))
     reasons: set[str] = set()
-    account_id = _required_text(body, "account_id", reasons, "no_account")
+    account_id = _required_text(body, "account_id", reasons, "no account")
     response_id = _required_text(body, "response_id", reasons)
     updated_at = _optional_time(body, "updated_at", reasons)
     version = record.timestamp if updated_at is None else updated_at
@@ -186,21 +186,21 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON")
 
 
-def _required_text(body: dict[str, Any], name: str, reasons: set[str], also: str = "missing_field") -> str:
+def _required_text(body: dict[str, Any], name: str, reasons: set[str], also: str = "missing field") -> str:
     value = body.get(name)
     if isinstance(value, str) and value:
         return value
     if value is None or value == "":
-        reasons |= {"missing_field", also}
+        reasons |= {"missing field", also}
     if name in body:
-        reasons.add("wrong_type")
+        reasons |= {"wrong type", "bad id"}
     return ""
 
 
 def _optional_text(body: dict[str, Any], name: str, reasons: set[str]) -> str | None:
     value = body.get(name)
     if value is not None and not isinstance(value, str):
-        reasons.add("wrong_type")
+        reasons.add("wrong type")
         return None
     return value or None
 
@@ -211,7 +211,7 @@ def _optional_time(body: dict[str, Any], name: str, reasons: set[str]) -> int | 
     try:
         return parse_time(body[name])
     except ValueError:
-        reasons |= {"bad_time"} if isinstance(body[name], str | int | float) else {"bad_time", "wrong_type"}
+        reasons |= {"bad time"} if isinstance(body[name], str | int | float) else {"bad time", "wrong type"}
         return None
 
 
@@ -220,19 +220,19 @@ def _score(body: dict[str, Any], reasons: set[str]) -> int:
     if type(score) is int and 0 <= score <= 10:
         return score
     if "score" not in body:
-        reasons |= {"missing_field", "no_score"}
+        reasons |= {"missing field", "no score"}
     elif score is None:
-        reasons |= {"missing_field", "no_score", "bad_score", "wrong_type"}
+        reasons |= {"missing field", "no score", "bad score", "wrong type"}
     elif type(score) is int:
-        reasons.add("bad_score")
+        reasons.add("bad score")
     else:
-        reasons |= {"bad_score", "wrong_type"}
+        reasons |= {"bad score", "wrong type"}
     return -1
 
 
 def _responded_at(body: dict[str, Any], reasons: set[str]) -> int:
     if body.get("responded_at") is None:
-        reasons |= {"missing_field"} if "responded_at" not in body else {"missing_field", "bad_time", "wrong_type"}
+        reasons |= {"missing field"} if "responded_at" not in body else {"missing field", "bad time", "wrong type"}
         return 0
     return _optional_time(body, "responded_at", reasons) or 0
 
@@ -240,7 +240,7 @@ def _responded_at(body: dict[str, Any], reasons: set[str]) -> int:
 def _segments(body: dict[str, Any], reasons: set[str]) -> dict[str, str]:
     given = body.get("segments")
     if given is not None and not isinstance(given, dict):
-        reasons |= {"wrong_type", "bad_segment"}
+        reasons |= {"wrong type", "bad segment"}
         return {}
     segments = dict(given or {})
     single = _optional_text(body, "segment", reasons)
@@ -248,11 +248,11 @@ def _segments(body: dict[str, Any], reasons: set[str]) -> dict[str, str]:
         segments.setdefault("segment", single)
     for dimension, value in segments.items():
         if not isinstance(value, str) or not value:
-            reasons |= {"wrong_type", "bad_segment"}
+            reasons |= {"wrong type", "bad segment"}
         elif not DIMENSION.fullmatch(dimension):
-            reasons.add("bad_segment")
+            reasons.add("bad segment")
     if len(segments) > MOST_SEGMENTS:
-        reasons.add("bad_segment")
+        reasons.add("bad segment")
     return segments
 
 

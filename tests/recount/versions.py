@@ -5,7 +5,7 @@ of its own, those of the highest version below it that has some.
 
 Choices made here where the contract leaves one (no test depends on them):
 - A tie of versions with different content is decided by a hash that the contract does not name: here the first to come wins.
-- Segments of a version below a retraction are still kept by a version above it without segments.
+- Whether a version above a retraction keeps the segments of one below it: here it does (`is_doubtful` tells).
 """
 
 from collections.abc import Sequence
@@ -33,3 +33,12 @@ def is_tie(arrivals: Sequence[Arrival], arrival: Arrival) -> bool:
         != (arrival.retraction, arrival.content, arrival.respondent_id)
         for other in arrivals
     )
+
+
+def is_doubtful(arrivals: Sequence[Arrival]) -> bool:
+    """Whether what holds has its segments from the other side of a retraction."""
+    winner = max(arrivals, key=lambda arrival: arrival.version)
+    if winner.retraction or winner.segments:
+        return False
+    givers = [arrival.version for arrival in arrivals if arrival.segments]
+    return any(giver < other.version for giver in givers for other in arrivals if other.retraction)
