@@ -1,0 +1,425 @@
+"""The commands that send and show records, on real brokers: what is sent is there, what was never committed is not shown, and
+a replay sends each dead letter once."""
+
+import asyncio
+import fcntl
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from agents.statistics import window_stats
+from npstream import cli
+from npstream.broker import HOST, free_port
+from npstream.reading import Reader
+from schemas import topics
+from schemas.dead_letters import dead_letter_headers
+from streams.connection import Connection
+from streams.test_driver import Sent
+from tests.conftest import Broker
+from tests.kafka.topics import TopicAdmin
+
+ROOT = Path(__file__).parents[2]
+NOW = 1_772_357_400_000
+PATIENCE_S = 30.0
+"""Everything here takes a second or two; the rest is for a busy machine."""
+PARTITIONS = 2
+
+Headers = Sequence[tuple[str, bytes]]
+Message = tuple[bytes | None, bytes | None, Headers]
+Run = Callable[..., int]
+
+
+class Cluster:
+    """One broker with all our topics, empty, and records going in and out of it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.connection = Connection(bootstrap)
+        admin = TopicAdmin(bootstrap)
+        there = sorted(set(admin.names()) & set(topics.BY_NAME))
+        if there:
+            admin.delete(*there)
+        admin.create_all(PARTITIONS)
+
+    def send(self, topic: str, messages: Iterable[Message], transactional_id: str | None = None, commit: bool = True) -> None:
+        """Send in order, to the partition of the key; with an id in one transaction each, which is aborted unless `commit`."""
+        asyncio.run(self._send(topic, messages, transactional_id, commit))
+
+    async def _send(self, topic: str, messages: Iterable[Message], transactional_id: str | None, commit: bool) -> None:
+        async with AIOKafkaProducer(**self.connection.aiokafka, transactional_id=transactional_id) as producer:
+            for number, (key, value, headers) in enumerate(messages):
+                if transactional_id:
+                    await producer.begin_transaction()
+                await producer.send_and_wait(topic, value, key, headers=list(headers), timestamp_ms=NOW + number)
+                if transactional_id:
+                    await (producer.commit_transaction() if commit else producer.abort_transaction())
+
+    def records(self, topic: str) -> list[Any]:
+        """All committed records, in the order of their timestamps."""
+        return asyncio.run(self._records(topic))
+
+    async def _records(self, topic: str) -> list[Any]:
+        async with Reader(self.connection, [topic]) as reader:
+            return sorted([r async for records in reader.to_end(topic) for r in records], key=lambda r: (r.timestamp, r.offset))
+
+
+@pytest.fixture
+def cluster(broker: Broker) -> Cluster:
+    return Cluster(broker.bootstrap)
+
+
+@pytest.fixture
+def transactional(kafka: Broker) -> Cluster:
+    return Cluster(kafka.bootstrap)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, app_id: str) -> Run:
+    """Run the command line against a cluster, and return the exit code."""
+    for name in [name for name in os.environ if name.startswith("NPSTREAM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(cluster: Cluster, *args: str) -> int:
+        flags = ["--bootstrap", cluster.connection.bootstrap, "--set", f"app_id={app_id}"]
+        monkeypatch.setattr(sys, "argv", ["npstream", *flags, *args])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return run
+
+
+def rollup(name: str, *counts: int) -> bytes:
+    windows = {"90d": {"responses": window_stats(*counts), "respondents": window_stats(*counts)}}
+    return json.dumps({"account_id": name, "as_of": "2026-03-01", "windows": windows}).encode()
+
+
+def detractor(number: int) -> Message:
+    event = {"account_id": f"account-{number}", "score": 1, "severity": "critical", "responded_at": "2026-03-01T09:30:00.000Z"}
+    return f"account-{number}".encode(), json.dumps(event).encode(), [("ce_id", b"%d" % number)]
+
+
+def letter(number: int, reason: str, value: bytes = b"{", headers: Headers = (), source: str = topics.RAW) -> Message:
+    came_as = Sent(source, 0, 100 + number, NOW, None, value, headers)
+    return b"key-%d" % number, value, dead_letter_headers(came_as, "validate", reason, None, f"fault {number}")
+
+
+# --- produce ---
+
+
+def test_produce_sends_every_record_with_key_and_headers(
+    cluster: Cluster, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"r-{n},account-{n % 3},{n % 11},2026-03-01T09:30:00Z,x\n" for n in range(1000))
+    (tmp_path / "a.csv").write_text(f"response_id,account_id,score,responded_at,note\n{rows}")
+    (tmp_path / "b.jsonl").write_text('{"event_id":"e"}\nno json\n')
+    assert run(cluster, "produce", "--source", "canonical", str(tmp_path / "a.csv"), str(tmp_path / "b.jsonl")) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("sent 1,002 records to nps.responses.raw in ")
+    assert err == f"{tmp_path / 'a.csv'}: ignored columns note (--map COLUMN=FIELD uses one)\n"
+    records = cluster.records(topics.RAW)
+    assert sorted(json.loads(r.value)["response_id"] for r in records if b"response_id" in r.value) == sorted(
+        f"r-{n}" for n in range(1000)
+    )
+    assert {r.key for r in records} == {b"account-0", b"account-1", b"account-2", b"e", None}
+    assert {tuple(r.headers) for r in records} == {(("nps-source", b"canonical"),)}
+    assert all(abs(r.timestamp / 1000 - time.time()) < 600 for r in records)
+    assert b"no json" in {r.value for r in records}
+
+
+def test_produce_takes_no_longer_than_it_may_and_says_what_is_wrong(
+    cluster: Cluster, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    file = str(tmp_path / "a.jsonl")
+    nowhere = f"{HOST}:{free_port()}"
+    for arguments, words in (
+        (["produce", "--topic", "nps.nothing", file], "has no topic nps.nothing: run npstream topics create"),
+        (["--bootstrap", nowhere, "produce", "--timeout", "2", file], f"no broker answers at {nowhere}"),
+        (["produce", "--rate", "soon", file], "'soon' is no number of records per second"),
+        (["produce", "--map", "score", file], "'score' is not COLUMN=FIELD"),
+        (["produce", "--map", "a=score", "--source", "delighted", file], "--map is for CSV files"),
+    ):
+        assert run(cluster, *arguments) != 0
+        (line,) = capsys.readouterr().err.splitlines()
+        assert words in line
+    assert cluster.records(topics.RAW) == []
+
+
+def test_produce_keeps_to_a_rate(cluster: Cluster, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n" * 11)
+    assert run(cluster, "produce", "--rate", "20/s", str(tmp_path / "a.jsonl")) == 0
+    sent = [record.timestamp for record in cluster.records(topics.RAW)]
+    assert len(sent) == 11
+    assert max(sent) - min(sent) >= 490  # ten pauses of 50 ms: never faster, and a busy machine is slower
+
+
+# --- tail ---
+
+
+def test_tail_shows_the_newest_and_says_everything_as_json(
+    cluster: Cluster, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.send(topics.DETRACTORS, map(detractor, range(50)))
+    assert run(cluster, "tail", "detractors", "-n", "3", "--json") == 0
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [document["key"] for document in documents] == ["account-47", "account-48", "account-49"]
+    assert documents[2]["value"]["severity"] == "critical"
+    assert documents[2]["headers"] == [["ce_id", "49"]]
+    assert documents[2]["timestamp"] == "2026-03-01T09:30:00.049Z"
+    assert {"topic", "partition", "offset"} <= documents[2].keys()
+    assert run(cluster, "tail", "detractors", "-n", "2") == 0
+    assert [line.split()[4] for line in capsys.readouterr().out.splitlines()] == ["account-48", "account-49"]
+
+
+def test_tail_passes_over_markers_and_never_shows_what_was_aborted(
+    transactional: Cluster, run: Run, capsys: pytest.CaptureFixture[str], app_id: str
+) -> None:
+    # One transaction a record: every second offset is a marker. Then as many that are aborted.
+    transactional.send(topics.DETRACTORS, map(detractor, range(40)), app_id)
+    transactional.send(topics.DETRACTORS, map(detractor, range(100, 140)), app_id, commit=False)
+    assert run(transactional, "tail", "detractors", "-n", "30", "--json") == 0
+    keys = [json.loads(line)["key"] for line in capsys.readouterr().out.splitlines()]
+    assert keys == [f"account-{number}" for number in range(10, 40)]
+
+
+def test_tail_follows_until_it_is_interrupted(cluster: Cluster, app_id: str) -> None:
+    cluster.send(topics.PROMOTERS, [detractor(0)])
+    arguments = ["--bootstrap", cluster.connection.bootstrap, "tail", "promoters", "--follow", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "npstream", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            first = json.loads(process.stdout.readline())
+            cluster.send(topics.PROMOTERS, [detractor(1)])
+            second = json.loads(process.stdout.readline())
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+    assert (first["key"], second["key"]) == ("account-0", "account-1")
+    assert (process.returncode, err) == (0, "")
+
+
+# --- top ---
+
+
+def filled(cluster: Cluster) -> None:
+    accounts: list[Message] = [(f"account-{n}".encode(), rollup(f"account-{n}", n, 1, 1, 1, 1, 1), ()) for n in range(9)]
+    accounts += [(b"account-3", rollup("account-3", 0, 0, 9, 1, 1, 1), ()), (b"account-4", None, ())]
+    cluster.send(topics.ACCOUNT_ROLLUPS, accounts)
+    cluster.send(topics.SEGMENT_ROLLUPS, [(b"plan=pro", rollup("pro", 5, 5, 5, 1, 1, 1), ())])
+    cluster.send(topics.DETRACTORS, map(detractor, range(5)))
+
+
+def test_top_as_json_is_the_last_rollup_of_each_key(cluster: Cluster, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    filled(cluster)
+    assert run(cluster, "top", "--json", "--sort", "nps") == 0
+    snapshot = json.loads(capsys.readouterr().out)
+    assert [account["account_id"] for account in snapshot["accounts"]] == [
+        f"account-{number}" for number in (3, 0, 1, 2, 5, 6, 7, 8)
+    ]
+    assert len(snapshot["segments"]) == 1
+    assert [event["account_id"] for event in snapshot["detractors"]] == [f"account-{number}" for number in (4, 3, 2, 1, 0)]
+
+
+def test_top_prints_its_tables_once(cluster: Cluster, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    filled(cluster)
+    assert run(cluster, "top", "--once", "-n", "4") == 0
+    out = capsys.readouterr().out
+    for words in ("8 accounts", "Accounts 4/8", "plan=pro", "Detractors", "−100.0", "needs work"):
+        assert words in out
+    assert run(cluster, "top", "--once", "--account", "account-3") == 0
+    out = capsys.readouterr().out
+    assert "90d respondents" in out
+    assert "account-5" not in out
+
+
+def test_top_of_an_empty_system_says_what_to_do(
+    cluster: Cluster, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(cluster, "top", "--once") == 0
+    assert "no responses yet: npstream produce FILE" in capsys.readouterr().out
+    cluster.send(topics.RAW, [(None, b"{}", ())] * 3)
+    assert run(cluster, "top", "--once") == 0
+    assert "3 records wait to be scored: npstream worker" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("leave", [b"q", b"\x03"])
+def test_top_fills_a_terminal_follows_what_comes_and_leaves_it_as_it_was(cluster: Cluster, leave: bytes) -> None:
+    filled(cluster)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    before = termios.tcgetattr(theirs)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "npstream", "--bootstrap", cluster.connection.bootstrap, "top"],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color"},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
+    )
+    try:
+        _until(ours, b"sorted by responses")
+        cluster.send(topics.DETRACTORS, [detractor(77)])
+        _until(ours, b"account-77")
+        os.write(ours, b"s")
+        _until(ours, b"sorted by nps")
+        os.write(ours, leave)
+        _until(ours, b"\x1b[?1049l")  # back from the alternate screen
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
+    assert termios.tcgetattr(theirs) == before
+
+
+def _until(terminal: int, words: bytes) -> None:
+    """Read what the terminal shows until it has shown the words."""
+    os.set_blocking(terminal, False)
+    seen = b""
+    deadline = time.monotonic() + PATIENCE_S
+    while words not in seen:
+        assert time.monotonic() < deadline, f"{words!r} was not shown, but {seen[-2000:]!r}"
+        try:
+            seen += os.read(terminal, 65_536)
+        except BlockingIOError:
+            time.sleep(0.01)
+
+
+# --- dlq ---
+
+
+def test_dlq_list_shows_why_and_counts_by_reason(cluster: Cluster, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.send(topics.DEAD_LETTERS, [letter(n, "bad score" if n % 3 else "no account") for n in range(9)])
+    assert run(cluster, "dlq", "list", "-n", "2") == 0
+    out = capsys.readouterr().out
+    for words in ("fault 8", "bad score", "validate", "nps.responses.raw-0-108", "the newest 2 of 9", "6  bad score"):
+        assert words in out
+    assert "fault 6" not in out
+    assert run(cluster, "dlq", "list", "--reason", "no_account", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["message"] for entry in listed["dead_letters"]] == ["fault 0", "fault 3", "fault 6"]
+    assert listed["by_reason"] == {"no account": 3}
+    assert run(cluster, "dlq", "list", "--reason", "sunspots") == 2
+    assert "'sunspots' is no reason; reasons are" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(b'{"score":11}', '  "score": 11'), (b"\xff\x00half a \x1b[31m", "ff 00 68 61 6c 66"), (b"plain words", "plain words")],
+)
+def test_dlq_show_makes_any_value_readable(
+    cluster: Cluster, run: Run, capsys: pytest.CaptureFixture[str], value: bytes, words: str
+) -> None:
+    cluster.send(topics.DEAD_LETTERS, [letter(0, "bad score", value, [("nps-source", b"canonical")])])
+    (record,) = cluster.records(topics.DEAD_LETTERS)
+    assert run(cluster, "dlq", "show", f"{record.partition}-{record.offset}") == 0
+    out = capsys.readouterr().out
+    for part in (words, "nps-source: canonical", "nps-reason: bad score", "__connect.errors.offset: 100"):
+        assert part in out
+    assert "\x1b" not in out
+    assert run(cluster, "dlq", "show", f"{record.partition}-{record.offset + 1}") == 2
+    assert "there is no record nps.responses.dlq-" in capsys.readouterr().err
+
+
+def test_dlq_replay_sends_each_letter_once_as_it_came(cluster: Cluster, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    came_with: Headers = [("nps-source", b"canonical"), ("traceparent", b"00-1")]
+    cluster.send(topics.DEAD_LETTERS, [letter(n, "bad score", b"value %d" % n, came_with) for n in range(5)])
+    assert run(cluster, "dlq", "replay", "--dry-run") == 0
+    assert "would send 5 dead letters" in capsys.readouterr().out
+    assert cluster.records(topics.RAW) == []
+    assert run(cluster, "dlq", "replay", "--yes") == 0
+    assert "sent 5 dead letters" in capsys.readouterr().out
+    assert [(r.timestamp, r.key, r.value, list(r.headers)) for r in cluster.records(topics.RAW)] == [
+        (NOW + n, b"key-%d" % n, b"value %d" % n, [*came_with, ("nps-replayed", b"1")]) for n in range(5)
+    ]
+    assert run(cluster, "dlq", "replay", "--yes") == 0
+    assert "nothing to replay" in capsys.readouterr().out
+    assert run(cluster, "dlq", "replay", "--yes", "--again") == 0
+    assert len(cluster.records(topics.RAW)) == 10
+    assert run(cluster, "dlq", "replay", "--yes") == 0
+    assert len(cluster.records(topics.RAW)) == 10
+
+
+def test_dlq_replay_of_one_reason_leaves_the_others_for_later(cluster: Cluster, run: Run) -> None:
+    cluster.send(topics.DEAD_LETTERS, [letter(n, "bad score" if n % 2 else "no account", b"%d" % n) for n in range(6)])
+    assert run(cluster, "dlq", "replay", "--yes", "--reason", "no-account", "--account", "acme") == 0
+    sent = cluster.records(topics.RAW)
+    assert [r.value for r in sent] == [b"0", b"2", b"4"]
+    assert {tuple(r.headers) for r in sent} == {(("nps-replayed", b"1"), ("nps-account", b"acme"))}
+    assert run(cluster, "dlq", "replay", "--yes", "--reason", "no-account") == 0
+    assert run(cluster, "dlq", "replay", "--yes") == 0
+    assert sorted(r.value for r in cluster.records(topics.RAW)) == [b"%d" % n for n in range(6)]
+    cluster.send(topics.DEAD_LETTERS, [letter(9, "no account", b"9")])
+    assert run(cluster, "dlq", "replay", "--yes") == 0
+    assert [r.value for r in cluster.records(topics.RAW)].count(b"9") == 1
+    assert len(cluster.records(topics.RAW)) == 7
+
+
+def test_dlq_replay_of_named_letters_sends_these_alone_and_remembers_nothing(
+    cluster: Cluster, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.send(topics.DEAD_LETTERS, [letter(n, "bad score", b"%d" % n) for n in range(6)])
+    chosen = [r for r in cluster.records(topics.DEAD_LETTERS) if r.value in (b"1", b"4")]
+    positions = [f"{r.partition}-{r.offset}" for r in chosen]
+    assert run(cluster, "dlq", "replay", "--yes", *positions) == 0
+    assert run(cluster, "dlq", "replay", "--yes", *positions) == 0
+    assert sorted(r.value for r in cluster.records(topics.RAW)) == [b"1", b"1", b"4", b"4"]
+    assert run(cluster, "dlq", "replay", "--dry-run") == 0
+    assert "would send 6 dead letters" in capsys.readouterr().out
+    assert run(cluster, "dlq", "replay", "0-999999") == 2
+    assert "there is no dead letter nps.responses.dlq-0-999999" in capsys.readouterr().err
+
+
+def test_dlq_replay_knows_only_our_topics_and_gives_the_future_another_time(
+    cluster: Cluster, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letters = [
+        letter(1, "future", b"early", source=topics.RESPONSES),
+        letter(2, "bad score", b"elsewhere", source="payments"),
+        (b"k", b"no headers", ()),
+    ]
+    cluster.send(topics.DEAD_LETTERS, letters)
+    assert run(cluster, "dlq", "replay", "--yes") == 0
+    out, err = capsys.readouterr()
+    assert "sent 1 dead letter" in out
+    assert err.startswith("2 dead letters do not say which of our topics they came from")
+    (record,) = cluster.records(topics.RESPONSES)
+    assert abs(record.timestamp / 1000 - time.time()) < 600
+    assert cluster.records(topics.RAW) == []
+
+
+def test_a_replay_that_fails_before_its_commit_has_sent_nothing_and_forgotten_nothing(
+    transactional: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transactional.send(topics.DEAD_LETTERS, [letter(n, "bad score", b"%d" % n) for n in range(4)])
+
+    async def fails(producer: AIOKafkaProducer) -> None:
+        raise KafkaError("the broker went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AIOKafkaProducer, "commit_transaction", fails)
+        assert run(transactional, "dlq", "replay", "--yes") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "0 dead letters were sent" in line
+    assert transactional.records(topics.RAW) == []
+    assert run(transactional, "dlq", "replay", "--yes") == 0
+    assert sorted(r.value for r in transactional.records(topics.RAW)) == [b"0", b"1", b"2", b"3"]
