@@ -164,7 +164,7 @@ class Reader:
             yield sorted((record for batch in fetched.values() for record in batch), key=_age)
 
     async def _ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The last stable offsets. The embedded broker, when it is asked, gives the offset of the last batch instead of the last
+        """The last stable offsets. Asked, the embedded broker gives the offset of the last batch instead of the last
         record's; only with fetched records comes the right one."""
         ends = await self._ask(self._consumer.end_offsets(partitions))
         asked = {p for p in partitions if ends[p] > 0}

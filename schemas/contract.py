@@ -81,8 +81,9 @@ def asyncapi() -> Json:
 
 def _channel(topic: Topic) -> Json:
     configuration: Json = {"cleanup.policy": topic.clean_up.value.split(",")}
-    if "retention.ms" in topic.config:
-        configuration["retention.ms"] = int(topic.config["retention.ms"])
+    for entry in ("retention.ms", "max.message.bytes"):
+        if entry in topic.config:
+            configuration[entry] = int(topic.config[entry])
     return {
         "address": topic.name,
         "description": f"{topic.holds}. Key: {topic.key}.",
