@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from npstream.reading import require_topics
+from npstream.admin import connect
 from npstream.settings import Settings
 from npstream.tables_view import Pulse
 from schemas.topics import RAW, RESPONSES
@@ -35,15 +35,22 @@ class Backlog:
 
     async def __aenter__(self) -> Self:
         connection = self._settings.connection()
-        counts = await require_topics(connection, list(GROUPS))
+        async with connect(connection) as admin:
+            found = await admin.topics(list(GROUPS))
         for topic, unit in GROUPS.items():
-            self._partitions[topic] = [TopicPartition(topic, n) for n in range(counts[topic])]
-            group = TaskName(self._settings.app_id, unit, 0).group
-            consumer = AIOKafkaConsumer(
-                group_id=group, enable_auto_commit=False, isolation_level="read_committed", **connection.aiokafka
+            self._partitions[topic] = [TopicPartition(topic, number) for number in range(found[topic].partitions)]
+            self._consumers[topic] = AIOKafkaConsumer(
+                group_id=TaskName(self._settings.app_id, unit, 0).group,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                **connection.aiokafka,
             )
-            self._consumers[topic] = consumer
-            await consumer.start()
+        try:
+            for consumer in self._consumers.values():
+                await consumer.start()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -63,10 +70,14 @@ class Backlog:
             return Pulse()
 
     async def _ends(self, topic: str) -> dict[TopicPartition, int]:
+        if not self._partitions[topic]:  # not there, or not for this user's eyes
+            return {}
         ends: dict[TopicPartition, int] = await self._consumers[topic].end_offsets(self._partitions[topic])
         return ends
 
     async def _lag(self, topic: str, ends: dict[TopicPartition, int]) -> int:
+        if not ends:
+            return 0
         consumer = self._consumers[topic]
         committed = await asyncio.gather(*(consumer.committed(partition) for partition in ends))
         starts = await consumer.beginning_offsets(list(ends))

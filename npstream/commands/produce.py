@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from npstream.failures import UserError
 from npstream.files import STDIN, Input, Labels, opened
 from npstream.invocation import pass_settings, run_async
+from npstream.pace import Pace
 from npstream.raw_record import RawRecord
 from npstream.sending import TIMEOUT_S, Sender
 from npstream.settings import Settings
@@ -39,9 +41,14 @@ class Totals:
     """Keys and values; what is on the wire is more, by framing, or less, by compression."""
     started: float = field(default_factory=time.monotonic)
 
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.started
+
     def line(self, topic: str) -> str:
         """The one-line summary."""
-        seconds = time.monotonic() - self.started
+        seconds = self.seconds
         rate = f" ({self.records / seconds:,.0f} records/s)" if seconds >= SECOND_S else ""
         noun = "record" if self.records == 1 else "records"
         return f"sent {self.records:,} {noun} to {topic} in {seconds:.1f} s{rate}, {_size(self.bytes)}"
@@ -57,7 +64,7 @@ def _columns(context: click.Context, parameter: click.Parameter, pairs: Sequence
     return columns
 
 
-def _rate(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+def _pace(context: click.Context, parameter: click.Parameter, text: str | None) -> Pace | None:
     if text is None:
         return None
     try:
@@ -66,7 +73,7 @@ def _rate(context: click.Context, parameter: click.Parameter, text: str | None) 
         raise click.BadParameter(f"{text!r} is no number of records per second, such as 500/s") from error
     if not 0 < rate < float("inf"):
         raise click.BadParameter("must be more than 0 records per second")
-    return rate
+    return Pace(rate)
 
 
 @click.command("produce")
@@ -77,7 +84,7 @@ def _rate(context: click.Context, parameter: click.Parameter, text: str | None) 
     "--map", "columns", multiple=True, callback=_columns, metavar="COLUMN=FIELD", help="What a CSV column is; may be repeated."
 )
 @click.option("--topic", default=RAW, show_default=True, help="Where to send them.")
-@click.option("--rate", callback=_rate, metavar="N/s", help="At most so many records per second.")
+@click.option("--rate", "pace", callback=_pace, metavar="N/s", help="At most so many records per second.")
 @click.option(
     "--timeout",
     "timeout_s",
@@ -95,7 +102,7 @@ def command(
     source: str | None,
     columns: Mapping[str, str],
     topic: str,
-    rate: float | None,
+    pace: Pace | None,
     timeout_s: float,
 ) -> None:
     """Send survey responses from each FILE, or from standard input for "-".
@@ -111,11 +118,11 @@ def command(
     """
     if source not in (None, "canonical") and columns:
         raise click.UsageError(f"--map is for CSV files, which are canonical; leave out --source {source}")
-    run_async(settings, _produce(settings, files, Labels(source, account, columns), topic, rate, timeout_s))
+    run_async(settings, _produce(settings, files, Labels(source, account, columns), topic, pace, timeout_s))
 
 
 async def _produce(
-    settings: Settings, files: Sequence[str], labels: Labels, topic: str, rate: float | None, timeout_s: float
+    settings: Settings, files: Sequence[str], labels: Labels, topic: str, pace: Pace | None, timeout_s: float
 ) -> None:
     ignored: dict[str, Sequence[str]] = {}
     async with Sender(settings.connection(), topic, timeout_s) as sender:
@@ -127,8 +134,9 @@ async def _produce(
                         click.echo("reading from the terminal: one JSON document a line, Ctrl-D ends", err=True)
                     async for chunk in _read(source):
                         for record in chunk:
-                            if rate is not None:
-                                await _pace(totals, rate)
+                            wait_s = pace.wait_s(totals.records, totals.seconds) if pace else 0.0
+                            if wait_s:
+                                await asyncio.sleep(wait_s)
                             await sender.send(record)
                             totals.records += 1
                             totals.bytes += len(record.key or b"") + len(record.value or b"")
@@ -144,14 +152,6 @@ async def _produce(
     click.echo(totals.line(topic))
     for name, columns in ignored.items():
         click.echo(f"{name}: ignored columns {', '.join(columns)} (--map COLUMN=FIELD uses one)", err=True)
-
-
-async def _pace(totals: Totals, rate: float) -> None:
-    """Wait until the next record is due."""
-    due = totals.started + totals.records / rate
-    wait = due - time.monotonic()
-    if wait > 0:
-        await asyncio.sleep(wait)
 
 
 async def _read(source: Input) -> AsyncIterator[Sequence[RawRecord]]:
@@ -170,7 +170,7 @@ async def _read(source: Input) -> AsyncIterator[Sequence[RawRecord]]:
                 chunk = error
             try:
                 asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
-            except RuntimeError:  # the loop has ended, and nobody waits for more
+            except (RuntimeError, CancelledError):  # the loop has ended, and nobody waits for more
                 return
             if not chunk or isinstance(chunk, Exception):
                 return

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 
 from agents.statistics import window_stats
 from npstream import cli
-from npstream.broker import HOST, free_port
+from npstream.broker import HOST, EmbeddedBroker, free_port
 from npstream.reading import Reader
 from schemas import topics
 from schemas.dead_letters import dead_letter_headers
@@ -160,12 +160,31 @@ def test_produce_takes_no_longer_than_it_may_and_says_what_is_wrong(
     assert cluster.records(topics.RAW) == []
 
 
-def test_produce_keeps_to_a_rate(cluster: Cluster, run: Run, tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text("{}\n" * 11)
-    assert run(cluster, "produce", "--rate", "20/s", str(tmp_path / "a.jsonl")) == 0
-    sent = [record.timestamp for record in cluster.records(topics.RAW)]
-    assert len(sent) == 11
-    assert max(sent) - min(sent) >= 490  # ten pauses of 50 ms: never faster, and a busy machine is slower
+def test_produce_gives_up_in_one_line_when_the_broker_goes_away() -> None:
+    with EmbeddedBroker() as own:
+        cluster = Cluster(own.bootstrap)
+        arguments = ["--bootstrap", own.bootstrap, "produce", "--timeout", "1", "-"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "npstream", *arguments],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdin is not None
+            try:
+                process.stdin.write(b"{}\n")
+                process.stdin.flush()
+                deadline = time.monotonic() + PATIENCE_S
+                while not cluster.records(topics.RAW):
+                    assert time.monotonic() < deadline, "the first line was not sent before the next one came"
+                own.stop()
+                out, err = process.communicate(b"{}\n" * 1000, timeout=PATIENCE_S)
+            finally:
+                process.kill()
+    (line,) = err.decode().splitlines()
+    assert "answers no more, for 1 s; 1 of " in line
+    assert (process.returncode, out) == (1, b"")
 
 
 # --- tail ---
