@@ -69,12 +69,13 @@ unit: $(INSTALLED)
 bench: setup
 	@$(BIN)/python -m bench $(ARGS)
 
-# Two files, one resolution: what users run is a part of what developers run.
+# Three files, one resolution: what users run, and what builds the image's wheel, are parts of what developers run.
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock"
 
 lock: $(INSTALLED)
 	@$(LOCK) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
 	@$(LOCK) --extra embedded --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
+	@$(LOCK) --constraint requirements.lock deploy/build.in --output-file deploy/build.lock
 
 clean:
 	rm -rf .venv .kafka build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
