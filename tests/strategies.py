@@ -21,7 +21,7 @@ from tests.recount.reading import DAY_MS, format_time
 
 settings.register_profile(
     "default",
-    max_examples=25,
+    max_examples=50,
     deadline=None,  # the machine may be busy: nothing here asserts on time
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),  # explaining failures takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
@@ -139,13 +139,15 @@ def bodies(
     accounts: Sequence[str] = ACCOUNTS,
     days: st.SearchStrategy[int] = response_days,
 ) -> dict[str, Any]:
-    """A response as a JSON object, responded to before `now` (ms, UTC)."""
+    """A response as a JSON object. It was responded to some days before `now` (ms, UTC), at one of a few times of day, so that
+    responses of the same moment are common, and those at the first and the last of a day."""
     body: dict[str, Any] = {
         "response_id": draw(st.sampled_from(RESPONSE_IDS)),
         "account_id": draw(st.sampled_from(accounts)),
         "score": draw(st.one_of(st.sampled_from((3, 9)), st.integers(0, 10))),
     }
-    responded_at = now - draw(days) * DAY_MS - draw(st.sampled_from((0, 0, 1, 3_600_000, 9 * 3_600_000)))
+    midnight = (now // DAY_MS - draw(days)) * DAY_MS
+    responded_at = midnight + draw(st.sampled_from((0, 8 * 3_600_000, 8 * 3_600_000, 8 * 3_600_000 + 1, DAY_MS - 1)))
     form = draw(st.integers(0, 5))
     body["responded_at"] = responded_at if form == 0 else format_time(responded_at)
     for name, values in (
@@ -181,7 +183,9 @@ def _arriving(
         value = draw(st.sampled_from(BAD_VALUES))
         return Arriving(value, b"acme", draw(st.integers(1, 5)), None)
     if kind <= 3 and made.bodies:
-        body = draw(st.sampled_from(made.bodies))
+        body = dict(draw(st.sampled_from(made.bodies)))
+        if kind == 3:
+            _give_version(draw, made, body, now)
     elif kind <= 6:
         anew = [(account, response) for account in accounts for response in RESPONSE_IDS]
         seen = [(one["account_id"], one["response_id"]) for one in made.bodies]

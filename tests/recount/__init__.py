@@ -13,7 +13,7 @@ Records are anything with partition, offset, timestamp (ms, UTC), key, value and
 from tests.recount.events import DeadLetter, Events, Stray, events, is_marked
 from tests.recount.expected import ABSENT, Expected, stream_differences, table_differences
 from tests.recount.reading import format_day, home_of
-from tests.recount.tables import WINDOWS, account_tables, segment_tables
+from tests.recount.tables import WINDOWS, account_tables, held_responses, segment_tables
 
 __all__ = [
     "ABSENT",
@@ -25,6 +25,7 @@ __all__ = [
     "account_tables",
     "events",
     "format_day",
+    "held_responses",
     "home_of",
     "is_marked",
     "segment_tables",
