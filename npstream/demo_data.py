@@ -101,9 +101,12 @@ def _life(rng: Random, answer: _Answer, end: int) -> Iterator[tuple[float, RawRe
     """What arrives of one answer: itself, perhaps late or twice, perhaps corrected or taken back, and at times some rubbish."""
     late = rng.random() < LATE
     arrived = answer.responded_at + (rng.uniform(20, 120) * DAY_MS if late else rng.uniform(0, HOUR_MS))
-    yield min(arrived, end), _record(answer)
-    if rng.random() < DUPLICATE:
-        yield min(arrived + rng.uniform(0, HOUR_MS), end), _record(answer)
+    if arrived > end:
+        return  # still on its way
+    yield arrived, _record(answer)
+    again = arrived + rng.uniform(0, HOUR_MS)
+    if rng.random() < DUPLICATE and again < end:
+        yield again, _record(answer)
     later = answer.responded_at + round(rng.uniform(1, 40) * HOUR_MS)
     # Typeform has no versions: what it sends is never corrected. What came late is not corrected either, to keep it simple.
     if later < end and not late and answer.account.vendor != "typeform":

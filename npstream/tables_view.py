@@ -53,6 +53,8 @@ FEED: Final = (
 
 SPACE: Final = "   "
 """Between the parts of the header."""
+FEW: Final = 10
+"""Below this a rate has a decimal."""
 STAR: Final = "* significant at 95 %"
 SECTIONS: Final = 3
 SEGMENT_SHARE: Final = 0.27
@@ -136,7 +138,7 @@ def _header(board: Board, pulse: Pulse, where: str, width: int) -> Text:
         (1, Text(whose)),
         (4, Text(f"{total:,} responses in {board.window}")),
         (2, Text.assemble("NPS ", (signed(nps(promoters, total, detractors)), "bold")) if total else Text()),
-        (5, Text("" if pulse.arriving is None else f"{pulse.arriving:,.0f}/s in")),
+        (5, Text("" if pulse.arriving is None else f"{pulse.arriving:,.{int(pulse.arriving < FEW)}f}/s in")),
         (3, Text(lag, "yellow" if pulse.lag else "")),
         (6, Text(printable(where), "dim")),
     ]

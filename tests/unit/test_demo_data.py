@@ -78,6 +78,11 @@ def test_answers_fill_the_year_up_to_now(canonical: TestDriver) -> None:
     assert min(months[month] for month in range(12)) > 2_000
 
 
+def test_what_arrives_last_was_given_last_but_for_a_few_latecomers(canonical: TestDriver) -> None:
+    last = [fields for fields in map(_fields, canonical.sent(topics.RESPONSES)[-200:]) if "score" in fields]
+    assert sum(parse_time(fields["responded_at"]) > NOW - 4 * DAY_MS for fields in last) > 180
+
+
 def test_comments_fit_their_scores(canonical: TestDriver) -> None:
     friendly = {comment.partition("{")[0] for comment in COMMENTS["promoter"]} - {""}
     for fields in map(_fields, canonical.sent(topics.RESPONSES)):
