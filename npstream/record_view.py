@@ -67,7 +67,9 @@ def as_line(record: Record, today: str = "") -> Text:
             topics.CHANGES: _change,
             topics.SCORED: _scored,
         }[record.topic](event)
-    return Text.assemble((_moment(record, today), "dim"), "  ", body, no_wrap=True, overflow="ellipsis")
+    line = Text.assemble((_moment(record, today), "dim"), "  ", body, no_wrap=True, overflow="ellipsis")
+    line.plain = printable(line.plain)
+    return line
 
 
 def as_page(record: Record) -> list[Text]:
@@ -116,9 +118,9 @@ def _moment(record: Record, today: str) -> str:
 
 def _dead_letter(record: Record) -> Text:
     return Text.assemble(
-        (f"{printable(text_header(record.headers, REASON_HEADER)):<15}", "red"),
+        (f"{text_header(record.headers, REASON_HEADER):<15}", "red"),
         (f"{record.partition}-{record.offset}".ljust(9), "dim"),
-        printable(error_header(record, "exception.message")),
+        error_header(record, "exception.message"),
     )
 
 
@@ -159,9 +161,9 @@ def _told(event: Event, what: Text) -> Text:
     nps = f"  NPS {signed(score)}" if isinstance(score, int | float) else ""
     return Text.assemble(
         what,
-        f"  {printable(str(event.get('account_id', '')))}",
-        printable(comment),
-        (f"  {printable(str(event.get('respondent_id') or 'anonymous'))}{nps}", "dim"),
+        f"  {event.get('account_id', '')}",
+        comment,
+        (f"  {event.get('respondent_id') or 'anonymous'}{nps}", "dim"),
     )
 
 
