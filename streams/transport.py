@@ -43,8 +43,14 @@ class Fetched(NamedTuple):
     records: Sequence[Record]
 
 
+faust_logger = logging.getLogger("faust.transport")
+"""For what Faust says through these classes about starting and stopping: it would take our module's name for it."""
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer."""
+
+    logger = faust_logger
 
     def _create_worker_consumer(self, transport: "Transport") -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
@@ -96,6 +102,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 class Consumer(driver.Consumer):
     """Faust's consumer with the rules above."""
+
+    logger = faust_logger
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -46,6 +46,7 @@ class _Boot(BootStrategy):
 class App(faust.App):
     """A Faust app without a data directory: state is in changelogs."""
 
+    logger = logging.getLogger("faust.app")
     BootStrategy = _Boot
 
     def _create_directories(self) -> None:
