@@ -1,7 +1,7 @@
 """How much waits to be processed and how fast it comes, seen from outside: ends of topics against committed offsets.
 
-A worker's own metrics know better: committed offsets are bookmarks that follow by some seconds, and the end of a topic that is
-written in transactions is a marker that nobody consumes.
+A worker's own metrics know better: committed offsets are bookmarks that follow by some seconds, and among the offsets between
+are markers of transactions, which are no records. A partition where a marker is all that is left is told apart.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ GROUPS: Final = {RAW: "intake", RESPONSES: "scoring"}
 """Which unit consumes what."""
 TIMEOUT_S: Final = 5.0
 """Bound of one look: what takes longer is out of date."""
+PEEK_MS: Final = 100
+"""How long one fetch of what may be a marker waits."""
 
 
 class Backlog:
@@ -81,12 +83,24 @@ class Backlog:
         consumer = self._consumers[topic]
         committed = await asyncio.gather(*(consumer.committed(partition) for partition in ends))
         starts = await consumer.beginning_offsets(list(ends))
-        # Raw records are written without transactions, as a rule; behind responses stands one marker that is no record.
-        marker = 0 if topic == RAW else 1
-        return sum(
-            max(0, end - (starts[partition] if done is None else done) - marker)
-            for (partition, end), done in zip(ends.items(), committed, strict=True)
-        )
+        positions = {p: starts[p] if done is None else done for p, done in zip(ends, committed, strict=True)}
+        gaps: dict[TopicPartition, int] = {partition: max(0, end - positions[partition]) for partition, end in ends.items()}
+        last = {partition: positions[partition] for partition, gap in gaps.items() if gap == 1}
+        return sum(gaps.values()) - await self._markers(consumer, last)
+
+    async def _markers(self, consumer: Any, offsets: dict[TopicPartition, int]) -> int:
+        """At how many of these offsets there is no record: a fetch then moves the position, and brings nothing."""
+        if not offsets:
+            return 0
+        consumer.assign(list(offsets))
+        for partition, offset in offsets.items():
+            consumer.seek(partition, offset)
+        records: set[TopicPartition] = set()
+        unknown = set(offsets)
+        while unknown:
+            records |= (await consumer.getmany(timeout_ms=PEEK_MS)).keys()
+            unknown = {p for p in unknown - records if await consumer.position(p) == offsets[p]}
+        return len(offsets.keys() - records)
 
     def _rate(self, arrived: int) -> float | None:
         """Raw records per second since the last look."""

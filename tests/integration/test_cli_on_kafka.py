@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.statistics import window_stats
@@ -277,6 +277,30 @@ def test_top_of_an_empty_system_says_what_to_do(
     cluster.send(topics.RAW, [(None, b"{}", ())] * 3)
     assert run(cluster, "top", "--once") == 0
     assert "3 records wait to be scored: npstream worker" in capsys.readouterr().out
+
+
+def test_top_does_not_take_the_marker_of_a_transaction_for_a_record(
+    transactional: Cluster, run: Run, capsys: pytest.CaptureFixture[str], app_id: str
+) -> None:
+    transactional.send(topics.RESPONSES, [(b"acme", b"{}", ())], app_id)
+    (only,) = transactional.records(topics.RESPONSES)
+    group = f"{app_id}-scoring"
+    asyncio.run(_commit(transactional, group, only.partition, only.offset))
+    assert run(transactional, "top", "--once") == 0
+    assert "lag 2" in capsys.readouterr().out  # the record, and behind it the marker
+    asyncio.run(_commit(transactional, group, only.partition, only.offset + 1))
+    assert run(transactional, "top", "--once") == 0
+    assert "lag 0" in capsys.readouterr().out
+    transactional.send(topics.RAW, [(b"acme", b"{}", ())])
+    assert run(transactional, "top", "--once") == 0
+    assert "lag 1" in capsys.readouterr().out
+
+
+async def _commit(cluster: Cluster, group: str, partition: int, offset: int) -> None:
+    options = cluster.connection.aiokafka
+    async with AIOKafkaConsumer(group_id=group, enable_auto_commit=False, **options) as consumer:
+        consumer.assign([TopicPartition(topics.RESPONSES, partition)])
+        await consumer.commit({TopicPartition(topics.RESPONSES, partition): offset})
 
 
 @pytest.mark.parametrize("leave", [b"q", b"\x03"])
