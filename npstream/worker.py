@@ -94,7 +94,7 @@ class Worker:
             try:
                 await self._broker.start()
                 await self._check()
-                self._waiting_for = None
+                self._waiting_for = "starting"
                 return True
             except (BrokerAway, BrokerUnreachable) as error:
                 self._waiting_for = f"waiting for the broker: {error}"
@@ -121,6 +121,8 @@ class Worker:
 
     async def _host(self) -> None:
         self.units = [self._unit(name) for name in self.settings.agents]
+        # From here on the units tell what they wait for; a worker without any would look ready.
+        self._waiting_for = None
         try:
             for unit in self.units:
                 await unit.start()
