@@ -1,0 +1,142 @@
+"""A broker with npstream's topics, empty at first: what is sent to them, and whether workers are done with it."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from npstream.admin import connect
+from npstream.settings import Settings
+from npstream.topic_plan import planned_topics
+from schemas import topics
+from tests.integration.topics_reading import ends, has_unread
+from tests.integration.workers import PARTITIONS, until
+from tests.kafka.topics import TopicAdmin
+
+SEND_TIMEOUT_S = 60.0
+"""Bound of sending; 100,000 records take two seconds."""
+PROCESSED_TIMEOUT_S = 150.0
+"""Bound of waiting for workers, below the time-out of a test."""
+POLL_S = 0.3
+"""Pause between two looks at all topics; group offsets are committed every 3 s."""
+QUEUED = 50_000
+"""Records that wait in the producer before it is asked to send some."""
+
+SOURCES = (("intake", topics.RAW), ("scoring", topics.RESPONSES), ("rollups", topics.CELLS))
+"""Agents and what they read, in the order of the flow."""
+
+
+class Sending(NamedTuple):
+    """One record on its way. Without a partition it goes where murmur2 of its key says."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None = None
+    timestamp: int = 0
+    """In ms, UTC; 0 is now."""
+    partition: int | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class World:
+    """The topics of one application. It takes those of any other on the same broker away, since their names are fixed."""
+
+    def __init__(self, bootstrap: str, app_id: str, transactional: bool = True, partitions: int = PARTITIONS) -> None:
+        self.bootstrap = bootstrap
+        self.app_id = app_id
+        self.transactional = transactional
+        self.plan = planned_topics(Settings(bootstrap=bootstrap, app_id=app_id, partitions=partitions))
+        self.topics = TopicAdmin(bootstrap)
+        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        others = [name for name in self.topics.names() if name.startswith("nps.")]
+        if others:
+            self.topics.delete(*others)
+        self.create()
+
+    def create(self) -> None:
+        """Make the topics that are missing."""
+
+        async def create() -> None:
+            async with connect(Settings(bootstrap=self.bootstrap).connection()) as admin:
+                await admin.create(self.plan)
+
+        asyncio.run(create())
+
+    def changelog(self, agent: str) -> str:
+        """The name of an agent's changelog."""
+        return f"{self.app_id}-{agent}-changelog"
+
+    def group(self, agent: str) -> str:
+        """The name of an agent's consumer group."""
+        return f"{self.app_id}-{agent}"
+
+    def send(self, records: Iterable[Sending], transactional_id: str | None = None, commit: bool = True) -> None:
+        """Send all, as fast as the broker takes them; with a transactional id in one transaction, aborted unless `commit`."""
+        options = {"transactional.id": transactional_id} if transactional_id else {"acks": "all"}
+        producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "partitioner": "murmur2_random",
+                "linger.ms": 5,
+                "message.max.bytes": 20_000_000,
+                "queue.buffering.max.messages": 2 * QUEUED,
+                "queue.buffering.max.kbytes": 1 << 20,
+                **options,
+            }
+        )
+        failed: list[str] = []
+
+        def delivered(error: object, message: object) -> None:
+            if error is not None:
+                failed.append(str(error))
+
+        if transactional_id:
+            producer.init_transactions(SEND_TIMEOUT_S)
+            producer.begin_transaction()
+        for record in records:
+            if len(producer) >= QUEUED:
+                producer.poll(0.01)
+            where = {} if record.partition is None else {"partition": record.partition}
+            producer.produce(
+                record.topic,
+                record.value,
+                record.key,
+                timestamp=record.timestamp,
+                headers=list(record.headers),
+                on_delivery=delivered,
+                **where,
+            )
+        left = producer.flush(SEND_TIMEOUT_S)
+        if left or failed:
+            raise AssertionError(f"{left} records were not sent, {len(failed)} were refused: {failed[:3]}")
+        if transactional_id:
+            if commit:
+                producer.commit_transaction(SEND_TIMEOUT_S)
+            else:
+                producer.abort_transaction(SEND_TIMEOUT_S)
+
+    def processed(self, *agents: str) -> bool:
+        """Whether the agents (without names: all) have nothing left to do, and all of it can be read."""
+        chosen = [source for source in SOURCES if not agents or source[0] in agents]
+        # Twice, since records that scoring sends home come to a partition that may have been looked at before.
+        for agent, topic in chosen * 2:
+            if self.open_transactions() or has_unread(self.bootstrap, self.group(agent), topic):
+                return False
+        return not self.open_transactions()
+
+    def open_transactions(self) -> bool:
+        """Whether anything written is neither committed nor aborted yet."""
+        if not self.transactional:
+            return False
+        names = [topic.name for topic in self.plan]
+        return self.ends(*names) != self.ends(*names, committed=False)
+
+    def ends(self, *names: str, committed: bool = True) -> dict[tuple[str, int], int]:
+        """Of each partition the last stable offset, or with `committed` False the log end. Not for the embedded broker."""
+        return ends(self.admin, names, committed)
+
+    def wait_processed(self, *agents: str, timeout_s: float = PROCESSED_TIMEOUT_S) -> None:
+        """Return when the agents (without names: all) have nothing left to do. Raises AssertionError."""
+        until(lambda: self.processed(*agents), f"everything processed by {agents or 'all agents'}", timeout_s, POLL_S)
