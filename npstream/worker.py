@@ -176,6 +176,8 @@ class Worker:
             # Lag is a by-product: whatever is wrong with the broker, the tasks find out and act.
             logger.debug("lag not measured: %r", error)
             return
+        for unit in self.units:
+            unit.compare(progress, ends)
         now = int(time.time() * 1000)
         self._lags = {where: _behind(progress[where], ends[where], now) for where in progress if where in ends}
 

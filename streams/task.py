@@ -117,6 +117,7 @@ class Task:
         self._changelog_end: int | None = None
         self._failures = 0
         self._failing_since: float | None = None
+        self._doubt: str | None = None
 
     # What the unit calls.
 
@@ -157,6 +158,12 @@ class Task:
         self._inbox.clear()
         if self.phase not in (Phase.SUSPENDED, Phase.CLOSED):
             self._enter(Phase.SUSPENDED)
+
+    def doubt(self, reason: str) -> None:
+        """Something outside does not fit the position: open again, and let the opening's checks decide."""
+        if self.phase is Phase.RUNNING:
+            self._doubt = reason
+            self._wake.set()
 
     def close(self) -> None:
         """Forget a suspended state: the partition went to somebody else."""
@@ -314,7 +321,10 @@ class Task:
     async def _pump(self) -> None:
         """Batches and ticks in turn until asked to stop; a tick that wants more alternates with batches."""
         tick_at = time.monotonic()
+        self._doubt = None
         while not self._stopping:
+            if self._doubt is not None:
+                raise WriteFailed(self._doubt)
             if self._inbox:
                 await self._batch()
             if time.monotonic() >= tick_at:

@@ -6,7 +6,7 @@ Each unit is a consumer group of its own, so a worker may host any choice of uni
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -14,7 +14,7 @@ from faust.app.base import BootStrategy
 from faust.types import TP
 from yarl import URL
 
-from streams.broker import Broker
+from streams.broker import Broker, Ends
 from streams.changelog import Owner
 from streams.connection import Connection
 from streams.lag import Progress
@@ -162,6 +162,22 @@ class Unit:
                     positions.get(tp.topic), self._consumer.fetched(tp), task.idle, task.last_timestamp
                 )
         return found
+
+    def compare(self, progress: Mapping[tuple[str, int], Progress], ends: Mapping[tuple[str, int], Ends]) -> None:
+        """Doubt the tasks whose position is not within what the source holds any more: a consumer would silently go on at the
+        start of a topic that was recreated or truncated. `ends` must have been asked for after `progress`."""
+        for (topic, partition), at in progress.items():
+            task, end = self.tasks.get(partition), ends.get((topic, partition))
+            if (
+                task is None
+                or end is None
+                or topic not in self.sources
+                or at.position is None
+                or not self._broker.transactional
+            ):
+                continue
+            if not end.start <= at.position <= end.high:
+                task.doubt(f"{topic}-{partition} holds offsets {end.start} to {end.high}, the position says {at.position}")
 
     @property
     def _consumer(self) -> Consumer:
