@@ -69,10 +69,9 @@ def test_the_command_says_its_version(installed: Path, tmp_path: Path) -> None:
 
 
 def test_the_demo_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    printed = run(installed / "npstream", "demo", "--once", cwd=tmp_path, timeout_s=DEMO_TIMEOUT_S)
-    for table in ("Accounts", "Segments", "Windows", "Detractors"):
-        assert table in printed
-    assert "200 accounts" in printed
+    printed = " ".join(run(installed / "npstream", "demo", "--once", cwd=tmp_path, timeout_s=DEMO_TIMEOUT_S).split())
+    for part in ("Accounts", "Segments", "Detractors", "Checked against a recount", "no difference"):
+        assert part in printed
 
 
 def test_users_run_the_versions_that_developers_test() -> None:

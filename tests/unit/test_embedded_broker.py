@@ -157,7 +157,7 @@ def test_it_outlives_the_thread_that_started_it() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_it_never_outlives_the_process_that_started_it(number: signal.Signals) -> None:
+def test_it_never_outlives_the_process_that_started_it(number: signal.Signals, tmp_path: Path) -> None:
     program = (
         "import signal\n"
         "from npstream.broker import EmbeddedBroker\n"
@@ -165,7 +165,8 @@ def test_it_never_outlives_the_process_that_started_it(number: signal.Signals) -
         "print(broker.pid, flush=True)\n"
         "signal.pause()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as owner:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}  # where it has no time to clean up
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment) as owner:
         assert owner.stdout is not None
         pid = int(owner.stdout.readline())
         assert not gone(pid)
