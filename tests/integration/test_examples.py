@@ -1,0 +1,161 @@
+"""The examples do what they say: run as a reader would run them, on real Kafka and with a worker."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import confluent_kafka
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from npstream.child import Child
+from schemas import topics
+from streams.partitioner import partition_of
+from tests.conftest import Broker
+from tests.integration.topics_reading import read
+from tests.integration.workers import PARTITIONS, Workers, until
+from tests.integration.world import World
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CLIENTS = ("aiokafka", "confluent")
+PATIENCE_S = 60.0
+"""Each step takes a second or three; the rest is for a busy machine."""
+TOLD = {
+    "aiokafka": {
+        "u-17@acme.example of acme gave a 3, high: The export is slow.",
+        "ines.duarte@globex.example of globex gave a 1, critical: Nobody answers.",
+    },
+    "confluent": {
+        "u-18@acme.example of acme gave a 5, elevated: The export is slow.",
+        "joao.reis@globex.example of globex gave a 0, critical: Nobody answers.",
+    },
+}
+"""What a consumer prints of what each producer sends."""
+
+
+def produce(client: str, bootstrap: str) -> str:
+    """Run a producer to its end; what it printed."""
+    command = [sys.executable, EXAMPLES / f"produce_{client}.py", "--bootstrap", bootstrap]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True).stdout
+
+
+class Consumer:
+    """An example that follows detractors."""
+
+    def __init__(self, client: str, bootstrap: str, group: str, log: Path) -> None:
+        program = str(EXAMPLES / f"detractors_{client}.py")
+        self._child = Child([sys.executable, program, "--bootstrap", bootstrap, "--group", group], log)
+
+    @property
+    def told(self) -> list[str]:
+        """The lines it printed."""
+        return self._child.log.read_text(encoding="utf-8").splitlines()
+
+    def tells(self, lines: int) -> list[str]:
+        """Wait until it has printed so many lines; all of them."""
+        until(lambda: len(self.told) >= lines, f"{lines} lines of {self.told}", PATIENCE_S)
+        return self.told
+
+    def ended(self) -> int:
+        """SIGTERM, and its exit code."""
+        self._child.process.terminate()
+        return self._child.process.wait(PATIENCE_S)
+
+    def kill(self) -> None:
+        self._child.kill()
+
+
+@contextmanager
+def consuming(client: str, bootstrap: str, group: str, log: Path) -> Iterator[Consumer]:
+    consumer = Consumer(client, bootstrap, group, log)
+    try:
+        yield consumer
+    finally:
+        consumer.kill()
+
+
+def test_what_the_producers_send_is_told_by_the_consumers(kafka: Broker, app_id: str, tmp_path: Path) -> None:
+    World(kafka.bootstrap, app_id)
+    with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
+        workers.start().wait_ready()
+        for client in CLIENTS:
+            assert produce(client, kafka.bootstrap) == "sent 2 responses\n"
+        for client in CLIENTS:
+            with consuming(client, kafka.bootstrap, f"{app_id}-{client}", tmp_path / f"{client}.txt") as consumer:
+                assert set(consumer.tells(4)) == TOLD["aiokafka"] | TOLD["confluent"]
+                assert consumer.ended() == 0
+    raw = read(kafka.bootstrap, topics.RAW)
+    assert len(raw) == 4
+    # whichever client sent it
+    assert [record.partition for record in raw] == [partition_of(record.key or b"", PARTITIONS) for record in raw]
+    assert read(kafka.bootstrap, topics.DEAD_LETTERS) == []
+
+
+def committed(bootstrap: str, group: str) -> bool:
+    """Whether the group has committed an offset of detractors."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    asked = [confluent_kafka.TopicPartition(topics.DETRACTORS, number) for number in range(PARTITIONS)]
+    found = consumer.committed(asked, PATIENCE_S)
+    consumer.close()
+    return any(partition.offset >= 0 for partition in found)
+
+
+async def announce(bootstrap: str, *rounds: tuple[bool, tuple[str, ...]]) -> None:
+    """Send detractor events as a worker does: of each round, whether its transaction commits, and the ids of its events."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=f"announcing-{rounds[0][1][0]}") as producer:
+        for commits, ids in rounds:
+            await producer.begin_transaction()
+            for event_id in ids:
+                event = {"account_id": "acme", "respondent_id": event_id, "response_id": "r", "score": 6, "revision": 0}
+                event |= {"severity": "elevated"}
+                await producer.send_and_wait(
+                    topics.DETRACTORS, json.dumps(event).encode(), b"acme", headers=[("ce_id", event_id.encode())]
+                )
+            await (producer.commit_transaction() if commits else producer.abort_transaction())
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_consumer_tells_committed_events_once_and_goes_on_where_it_was(
+    client: str, kafka: Broker, app_id: str, tmp_path: Path
+) -> None:
+    World(kafka.bootstrap, app_id)
+    rounds = ((True, ("first", "first", "second")), (False, ("taken back",)), (True, ("first", "third")))
+    asyncio.run(announce(kafka.bootstrap, *rounds))
+    assert len(read(kafka.bootstrap, topics.DETRACTORS, committed=False)) == 6
+    with consuming(client, kafka.bootstrap, app_id, tmp_path / "one.txt") as consumer:
+        told = [f"{respondent} of acme gave a 6, elevated: " for respondent in ("first", "second", "third")]
+        assert consumer.tells(3) == told
+        until(lambda: committed(kafka.bootstrap, app_id), "committed", PATIENCE_S)
+        assert consumer.ended() == 0
+        assert consumer.told == told
+    asyncio.run(announce(kafka.bootstrap, (True, ("fourth",))))
+    with consuming(client, kafka.bootstrap, app_id, tmp_path / "two.txt") as consumer:
+        assert consumer.tells(1) == ["fourth of acme gave a 6, elevated: "]
+        assert consumer.ended() == 0
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_is_not_handled_is_not_committed(client: str, kafka: Broker, app_id: str, tmp_path: Path) -> None:
+    World(kafka.bootstrap, app_id)
+    broken = (EXAMPLES / f"detractors_{client}.py").read_text(encoding="utf-8")
+    broken = re.sub(r"(def handle\(.*?\) -> None:\n)", r"\1    raise RuntimeError(event_id)\n", broken)
+    program = tmp_path / "broken.py"
+    program.write_text(broken, encoding="utf-8")
+    asyncio.run(announce(kafka.bootstrap, (True, ("first",))))
+    command = [sys.executable, str(program), "--bootstrap", kafka.bootstrap, "--group", app_id]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1
+    assert "RuntimeError: first" in done.stderr
+    assert not committed(kafka.bootstrap, app_id)
+    with consuming(client, kafka.bootstrap, app_id, tmp_path / "mended.txt") as consumer:
+        assert consumer.tells(1) == ["first of acme gave a 6, elevated: "]
+
+
+def test_the_readme_shows_what_the_examples_print() -> None:
+    shown = (EXAMPLES / "README.md").read_text(encoding="utf-8").splitlines()
+    assert {"sent 2 responses", *TOLD["aiokafka"]} <= set(shown)
