@@ -196,8 +196,11 @@ class Consumer(driver.Consumer):
         """The next offset to fetch, past transaction markers; None while the partition is not read."""
         if tp not in self._flowing:
             return None
-        assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
-        position: int | None = assignment.state_value(TopicPartition(*tp))._position
+        # The thread of the consumer may have another assignment by now, or none: between two, nothing is read.
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        state = assignment.state_value(TopicPartition(*tp)) if assignment is not None else None
+        position: int | None = state._position if state is not None else None
         return position
 
     # The bookmark.
