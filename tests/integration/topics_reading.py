@@ -22,6 +22,9 @@ ANSWER_TIMEOUT_S = 20.0
 CHUNK = 10_000
 """Records that one call takes."""
 
+NO_COORDINATOR_YET = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+"""Answers of a broker that has just started: a group that has committed nothing there yet has read nothing."""
+
 
 class Read(NamedTuple):
     """One record as it was read. The timestamp is in ms, UTC."""
@@ -59,10 +62,15 @@ def has_unread(bootstrap: str, group: str, topic: str) -> bool:
     """Whether a topic holds a committed record that is not behind the group's offsets."""
     with _consumer(bootstrap, group) as consumer:
         start = {}
-        for partition in _partitions(consumer, [topic], {}):
-            # One at a time: that is all that the embedded broker answers.
-            (bookmark,) = consumer.committed([TopicPartition(topic, partition.partition)], ANSWER_TIMEOUT_S)
-            start[partition.partition] = bookmark.offset
+        try:
+            for partition in _partitions(consumer, [topic], {}):
+                # One at a time: that is all that the embedded broker answers.
+                (bookmark,) = consumer.committed([TopicPartition(topic, partition.partition)], ANSWER_TIMEOUT_S)
+                start[partition.partition] = bookmark.offset
+        except KafkaException as error:
+            if error.args[0].code() in NO_COORDINATOR_YET:
+                return True
+            raise
         unread = next(_to_end(consumer, _partitions(consumer, [topic], start)), None)
     return unread is not None
 
