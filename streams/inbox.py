@@ -18,17 +18,27 @@ def size_of(records: Sequence[Record]) -> int:
 
 
 class Inbox:
-    """Runs of records in order of arrival. Not bounded by itself: who fills it asks `bytes` and holds the partition back."""
+    """Runs of records in order of arrival, each run of one topic, and the offsets of a topic always rising: what arrives again
+    is left out, since nobody could tell within one batch. Not bounded by itself: who fills it asks `bytes` and holds the
+    partition back."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self._runs: deque[tuple[Sequence[Record], int]] = deque()
+        self._newest: dict[str, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._runs)
 
     def add(self, records: Sequence[Record]) -> None:
-        """Append one fetched run."""
+        """Append one fetched run, without what was added before."""
+        newest = self._newest.get(records[0].topic, -1)
+        if records[0].offset <= newest:
+            # A consumer whose position was out of range begins again at the log's start.
+            records = [record for record in records if record.offset > newest]
+            if not records:
+                return
+        self._newest[records[-1].topic] = records[-1].offset
         size = size_of(records)
         self._runs.append((records, size))
         self.bytes += size
@@ -52,4 +62,5 @@ class Inbox:
     def clear(self) -> None:
         """Forget everything."""
         self._runs.clear()
+        self._newest.clear()
         self.bytes = 0
