@@ -7,7 +7,7 @@ PREFIX = "npstream_"
 """Before the name of every metric."""
 
 FACTS = (
-    Fact("adapted", Kind.COUNTER, "Raw records that an adapter understood, by adapter", ("source",)),
+    Fact("adapted", Kind.COUNTER, "Responses that an adapter read, by adapter", ("source",)),
     Fact("responses", Kind.COUNTER, "Accepted responses, by category and source", ("category", "source")),
     Fact("duplicates", Kind.COUNTER, "Responses that came again with the same content"),
     Fact("corrections", Kind.COUNTER, "Responses that came again with other content"),
