@@ -8,7 +8,7 @@ from streams.processor import Processor
 from streams.test_driver import Sent, TestDriver
 from tests import recount
 from tests.recount.reading import DAY_MS
-from tests.strategies import START, Round
+from tests.strategies import START, Arriving, Round
 
 EVENT_TOPICS = (topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.PROMOTERS)
 
@@ -35,21 +35,32 @@ class Played:
 
     def play(self, one: Round) -> None:
         """Arrivals, lost batches, a re-start, the rest; then time passes."""
-        now = self.driver.now
-        for arriving in one.arriving:
-            now += arriving.after_ms
-            self.driver.pipe(
-                topics.RESPONSES, arriving.key, arriving.value, now, arriving.headers, partition=arriving.partition
-            )
+        self.pipe(one.arriving)
         if self.crashes:
             for size in one.lost_batches:
                 self.driver.abandon(size)
             if one.restart:
                 self.driver.restart()
-        self.driver.run(self.batch or one.batch)
+        self.run(self.batch or one.batch)
+        self.driver.advance(one.pass_ms)
+
+    def arrive(self, arriving: Iterable[Arriving], batch: int) -> None:
+        """Arrivals that are processed, and time passes only as they came."""
+        arriving = list(arriving)
+        self.pipe(arriving)
+        self.run(batch)
+        self.driver.now += sum(one.after_ms for one in arriving)
+
+    def pipe(self, arriving: Iterable[Arriving]) -> None:
+        now = self.driver.now
+        for one in arriving:
+            now += one.after_ms
+            self.driver.pipe(topics.RESPONSES, one.key, one.value, now, one.headers, partition=one.partition)
+
+    def run(self, batch: int) -> None:
+        self.driver.run(batch)
         for record in self.records:
             self.walls.setdefault((record.partition, record.offset), self.driver.now)
-        self.driver.advance(one.pass_ms)
 
     @property
     def records(self) -> list[Sent]:

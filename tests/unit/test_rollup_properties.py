@@ -73,6 +73,7 @@ def check_tables(played: Played) -> None:
     for record in played.records:
         note(f"{record.partition}:{record.offset} at {record.timestamp} {record.value!r}")
     assume(not played.recounted().open_questions)
+    assert played.table_differences() == []
     played.settle()
     assert played.table_differences() == []
 
@@ -86,6 +87,15 @@ def test_the_tables_are_those_of_a_recount(arrivals: list[Round]) -> None:
 def test_segments_are_added_up_across_partitions(case: tuple[int, list[Round]]) -> None:
     partitions, arrivals = case
     check_tables(Played(processors(), arrivals, partitions))
+
+
+@given(rounds(partitions=2, most_rounds=1, jumps=(0,), gaps=(1, 60_000)), batches)
+def test_the_tables_follow_each_record_within_the_day(arrivals: list[Round], batch: int) -> None:
+    played = Played(processors(), [], partitions=2)
+    for arriving in arrivals[0].arriving:
+        played.arrive([arriving], batch)
+        if not played.recounted().open_questions:
+            assert played.table_differences() == []
 
 
 @given(rounds(most_rounds=2), st.data())
@@ -174,6 +184,22 @@ def test_segments_of_a_lower_version_are_kept_whichever_came_first(first: int) -
     played = Played(processors(), [Round([Arriving(json.dumps(body).encode(), b"acme") for body in bodies])])
     played.settle()
     assert played.table_differences() == []
+
+
+def test_an_account_that_fell_silent_leaves_nothing_behind() -> None:
+    """Histories, marks of retractions and cells go with the history, or the state would grow for ever."""
+    common = {"account_id": "acme", "response_id": "a", "responded_at": "2026-03-01T08:00:00Z", "segment": "smb"}
+    bodies = [common | {"score": 9}, common | {"response_id": "b", "kind": "retraction"}]
+    played = Played(processors(), [Round([])])
+    played.driver.advance(DAY_MS)
+    empty = [played.driver.state(name).keys() for name in ("scoring", "rollups")]
+    played.arrive([Arriving(json.dumps(body).encode(), b"acme") for body in bodies], 500)
+    for _ in range(20):
+        played.driver.advance(100 * DAY_MS)
+    for name, keys in zip(("scoring", "rollups"), empty, strict=True):
+        left = played.driver.state(name)
+        assert [key for key in left if b"acme" in key or b"smb" in key] == []
+        assert len(left.keys() - keys) <= 3, "more than a cursor and the like"
 
 
 def test_an_emptied_table_is_a_tombstone() -> None:

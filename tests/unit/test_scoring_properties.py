@@ -1,6 +1,7 @@
 """Scoring against the recount: for any arrivals, batches, crashes and re-starts, each record brings what it should."""
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import assume, given, note
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 
 from agents.rollups import Rollups
 from agents.scoring import Scoring
+from schemas import topics
 from streams.processor import Processor
 from tests.strategies import Arriving, Round, rounds
-from tests.verification import Played
+from tests.verification import EVENT_TOPICS, Played
 
 
 def processors() -> list[Processor]:
@@ -40,13 +42,29 @@ def test_so_they_are_across_partitions_with_strays(case: tuple[int, list[Round]]
 def test_batches_and_crashes_leave_no_trace_in_the_events(arrivals: list[Round]) -> None:
     one_by_one = Played([Scoring()], arrivals, partitions=2, batch=1, crashes=False)
     for batch in (7, 500):
-        assert Played([Scoring()], arrivals, partitions=2, batch=batch).event_stream() == one_by_one.event_stream()
+        played = Played([Scoring()], arrivals, partitions=2, batch=batch)
+        assert played.event_stream() == one_by_one.event_stream()
+        assert played.driver.facts == one_by_one.driver.facts
+
+
+@given(rounds(partitions=2, strays=True))
+def test_what_is_counted_is_what_happened(arrivals: list[Round]) -> None:
+    played = Played([Scoring()], arrivals, partitions=2)
+    expected = played.recounted()
+    assume(not expected.open_questions)
+    counted: Counter[str] = Counter()
+    for labels, amount in played.driver.facts.items():
+        counted[labels[0]] += amount
+    assert counted["dead_letters"] == len(expected.dead_letters)
+    assert counted["strays"] == len(expected.strays)
+    assert counted["category_changes"] == len(played.driver.sent(topics.CHANGES))
+    assert counted["promoters"] == len(played.driver.sent(topics.PROMOTERS))
 
 
 @given(rounds())
 def test_every_event_has_an_id_of_its_own(arrivals: list[Round]) -> None:
     played = Played([Scoring()], arrivals)
-    for topic in ("nps.category.changes", "nps.detractors", "nps.promoters", "nps.responses.scored"):
+    for topic in EVENT_TOPICS:
         ids = [dict(record.headers)["ce_id"] for record in played.driver.sent(topic)]
         assert len(set(ids)) == len(ids)
 
