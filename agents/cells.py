@@ -103,20 +103,17 @@ def _day(text: str) -> int:
 
 
 def _by_window(spans: Spans, sums: list[int]) -> dict[str, list[list[int]]]:
-    half = spans.half
-    return {name: [sums[3 * k : 3 * k + 3], sums[half + 3 * k : half + 3 * k + 3]] for k, name in enumerate(spans.names)}
+    return {name: [sums[6 * k : 6 * k + 3], sums[6 * k + 3 : 6 * k + 6]] for k, name in enumerate(spans.names)}
 
 
 def _sums(spans: Spans, windows: Any) -> list[int]:
-    now: list[int] = []
-    before: list[int] = []
+    sums: list[int] = []
     for name in spans.names:
         pair = _member(windows, name)
         if type(pair) is not list or len(pair) != 2:
             raise Unusable(Reason.WRONG_TYPE, f"{name}: not the counts of two windows")
-        now += _three(pair[0])
-        before += _three(pair[1])
-    return now + before
+        sums += _three(pair[0]) + _three(pair[1])
+    return sums
 
 
 def _three(counts: Any) -> list[int]:

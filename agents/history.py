@@ -38,14 +38,8 @@ class _Part(NamedTuple):
     length: int
 
 
-class _Stored(msgspec.Struct, array_like=True):
-    newest: list[Entry]
-    parts: list[_Part] = []
-    row: int = 0
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode = msgspec.msgpack.Decoder(tuple[list[Entry], list[_Part], int]).decode
 _decode_part = msgspec.msgpack.Decoder(list[Entry]).decode
 _UNKNOWN: Final = -1
 
@@ -60,7 +54,7 @@ class History:
         self._state = state
         self._key = key
         self._part_prefix = part_prefix
-        self._loaded: dict[int, list[Entry]] = {}
+        self._loaded: dict[int, list[Entry]] | None = None
         self.trimmed = False
         """Whether loading it has let something go."""
         value = state.get(key)
@@ -70,8 +64,7 @@ class History:
             self._row = 0
             """Length of the row of one category that the older parts end with, if it is known."""
             return
-        stored = _decode(value)
-        self.newest, self._parts, self._row = stored.newest, stored.parts, stored.row
+        self.newest, self._parts, self._row = _decode(value)
         if (self._parts[0].first.at if self._parts else self.newest[0].at) < since:
             self._trim(since)
 
@@ -116,7 +109,9 @@ class History:
     def row(self, until: Entry) -> int:
         """How many responses in a row have the category of `until`, which is the last one of them."""
         category = CATEGORY_OF[until.score]
-        index = bisect_right(self.newest, until)
+        index = len(self.newest)
+        if index and self.newest[-1] != until:
+            index = bisect_right(self.newest, until)
         if index == 0 and self._parts:
             return self._row_in_parts(until)
         length = 0
@@ -141,7 +136,7 @@ class History:
         if not self.newest:
             self._state.delete(self._key)
             return
-        self._state.put(self._key, _encode(_Stored(self.newest, self._parts, self._row)))
+        self._state.put(self._key, _encode((self.newest, self._parts, self._row)))
 
     def _move(self) -> None:
         """Move the oldest of the newest to the older parts."""
@@ -232,6 +227,8 @@ class History:
         return self._read(self._parts[-1])[-1] if self._parts else None
 
     def _read(self, part: _Part) -> list[Entry]:
+        if self._loaded is None:
+            self._loaded = {}
         entries = self._loaded.get(part.number)
         if entries is None:
             value = self._state.get(self._part_key(part.number))
@@ -243,6 +240,8 @@ class History:
     def _write(self, position: int, entries: list[Entry]) -> None:
         """Replace a part's responses; without any it goes."""
         number = self._parts[position].number
+        if self._loaded is None:
+            self._loaded = {}
         if not entries:
             del self._parts[position]
             self._loaded.pop(number, None)

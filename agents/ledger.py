@@ -1,5 +1,8 @@
 """Where a response counts: in its account, in its segments, and in its respondent's history. Putting one in and taking it out
 are exact opposites, so that corrections, retractions and late arrivals need no rules of their own.
+
+What happens in an account is done at once, since events tell of it. What happens in segments is gathered and done at the end
+of the batch, or of the day: many responses of a batch share their segments, day and category, and much cancels out.
 """
 
 from typing import Final
@@ -14,8 +17,8 @@ from agents.versions import Known, decode_known, encode_known
 from agents.windows import FOREVER, Spans, Table
 from streams.processor import DAY_MS, State
 
-RESPONDENTS: Final = -1
-"""In place of a day: the cell of a segment that holds its respondents."""
+COUNTED: Final = 0
+"""In place of the day until which a response is its respondent's latest one: it is counted as a response."""
 REMEMBERED_ACCOUNTS: Final = 50_000
 """Accounts whose keys are not made anew each time: some 500 bytes each."""
 
@@ -45,17 +48,27 @@ class Ledger:
         self.segments = Tables(spans, state, keys.SEGMENT, keys.SEGMENT_DAYS, keep_eve=True)
         self.changed_accounts: dict[str, int] = {}
         """Accounts whose tables have changed, with the number of the last record that changed them."""
-        self.changed_cells: dict[tuple[str, int], int] = {}
-        """The same of the cells, by segment and day, or `RESPONDENTS`."""
+        self.changed_segments: dict[str, int] = {}
+        """The same of segments."""
+        self.changed_days: dict[tuple[str, int], int] = {}
+        """The same of the days of segments, as far as responses were counted."""
         self.day = 0
         self.since = 0
+        """The first ms of the history."""
         self._number = 0
+        self._reach = 2 * spans.longest
+        """A response this many days old is neither in a window nor in one before."""
         self._accounts: dict[str, Account] = state.cache.setdefault("accounts", {})
+        self._gathered: dict[tuple[Segments, int, int, int], int] = {}
+        """Amounts by segments, day, the day until which they are held (or `COUNTED`), and category."""
+        self._gathered_by: dict[tuple[Segments, int], int] = {}
+        """The last record that changed some segments: of a day's responses, or (0) of their respondents alone."""
 
     def turn_to(self, number: int, day: int) -> None:
         """Go on to a record, numbered within the batch, and to the UTC day on which it is processed."""
         self._number = number
         if day != self.day:
+            self.settle()
             self.day = day
             self.since = (day - self.spans.history_days + 1) * DAY_MS
 
@@ -92,38 +105,80 @@ class Ledger:
         return known.live and known.responded_at >= self.since
 
     def account_nps(self, account: Account) -> float | None:
-        """The headline NPS of an account: that of `headline` as it stands now, None while there are no responses in it."""
+        """The headline NPS of an account as it stands now, None while there are no responses in the window."""
         base = self.headline
-        sums = self._account_table(account).sums
-        promoters, detractors = sums[base], sums[base + 2]
-        total = promoters + sums[base + 1] + detractors
+        promoters, passives, detractors = self._table(account).sums[base : base + 3]
+        total = promoters + passives + detractors
         return nps(promoters, total, detractors) if total else None
 
     def put(self, account: Account, response_id: str, known: Known, history: History | None) -> None:
         """Count a response; without a history it is anonymous."""
         day, category = known.responded_at // DAY_MS, CATEGORY_OF[known.score]
-        tables = self._tables(account, known.segments, day)
-        self._count(tables, known.segments, day, category, 1)
+        before = after = None
         if history is not None:
             before, after = history.add(Entry(known.responded_at, response_id, known.score))
-            until = after.at // DAY_MS if after is not None else FOREVER
-            for table in tables:
-                table.hold(self.state, day, until, category, 1)
-            if before is not None and until != day:
-                self._follow(account, before, until, day)
+        if self.day - day >= self._reach:
+            return
+        table, segments = self._table(account), known.segments
+        if history is None:
+            table.count(self.state, day, category, 1)
+        elif after is None:
+            table.enter(self.state, day, category)
+            until = FOREVER
+        else:
+            table.count(self.state, day, category, 1)
+            until = after.at // DAY_MS
+            table.hold(self.state, day, until, category, 1)
+        if segments:
+            self._gather(segments, day, COUNTED, category, 1)
+            self._gathered_by[segments, day] = self._number
+            if history is not None:
+                self._gather(segments, day, until, category, 1)
+        if before is not None and until != day:
+            self._follow(account, table, before, until, day)
 
     def take(self, account: Account, response_id: str, known: Known, history: History | None) -> None:
         """Take a response out again."""
         day, category = known.responded_at // DAY_MS, CATEGORY_OF[known.score]
-        tables = self._tables(account, known.segments, day)
-        self._count(tables, known.segments, day, category, -1)
+        before = after = None
         if history is not None:
             before, after = history.remove(Entry(known.responded_at, response_id, known.score))
-            until = after.at // DAY_MS if after is not None else FOREVER
-            for table in tables:
-                table.hold(self.state, day, until, category, -1)
-            if before is not None and until != day:
-                self._follow(account, before, day, until)
+        if self.day - day >= self._reach:
+            return
+        table, segments = self._table(account), known.segments
+        until = FOREVER if after is None else after.at // DAY_MS
+        table.count(self.state, day, category, -1)
+        if history is not None:
+            table.hold(self.state, day, until, category, -1)
+        if segments:
+            self._gather(segments, day, COUNTED, category, -1)
+            self._gathered_by[segments, day] = self._number
+            if history is not None:
+                self._gather(segments, day, until, category, -1)
+        if before is not None and until != day:
+            self._follow(account, table, before, day, until)
+
+    def settle(self) -> None:
+        """Do what was gathered for segments. Call it before tables of segments are read."""
+        if not self._gathered:
+            return
+        state, tables, day = self.state, self.segments, self.day
+        for (segments, of, until, category), amount in self._gathered.items():
+            if amount:
+                for segment in segments:
+                    table = tables.at(segment, day)
+                    if until == COUNTED:
+                        table.count(state, of, category, amount)
+                    else:
+                        table.hold(state, of, until, category, amount)
+        for (segments, of), number in self._gathered_by.items():
+            for segment in segments:
+                tables.at(segment, day)
+                self.changed_segments[segment] = max(number, self.changed_segments.get(segment, 0))
+                if of:
+                    self.changed_days[segment, of] = max(number, self.changed_days.get((segment, of), 0))
+        self._gathered.clear()
+        self._gathered_by.clear()
 
     def trim(self) -> None:
         """Let go of what is decoded, if it is much. Call it when all is published."""
@@ -132,33 +187,27 @@ class Ledger:
         if len(self._accounts) > REMEMBERED_ACCOUNTS:
             self._accounts.clear()
 
-    def _account_table(self, account: Account) -> Table:
+    def _table(self, account: Account) -> Table:
+        """An account's table as of the record's day, about to be changed."""
         self.changed_accounts[account.account_id] = self._number
-        return self.accounts.at(account.name, self.day)
+        return self.accounts.at(account.account_id, self.day)
 
-    def _tables(self, account: Account, segments: Segments, day: int) -> list[Table]:
-        """The tables that a response of a day counts in; none once it is in no window, nor in one before."""
-        if self.day - day >= 2 * self.spans.longest:
-            return []
-        tables = [self._account_table(account)]
-        for segment in segments:
-            tables.append(self.segments.at(segment.encode(), self.day))
-            self.changed_cells[segment, RESPONDENTS] = self._number
-        return tables
-
-    def _count(self, tables: list[Table], segments: Segments, day: int, category: int, sign: int) -> None:
-        if tables:
-            for table in tables:
-                table.count(self.state, day, category, sign)
-            for segment in segments:
-                self.changed_cells[segment, day] = self._number
-
-    def _follow(self, account: Account, entry: Entry, was: int, until: int) -> None:
+    def _follow(self, account: Account, table: Table, entry: Entry, was: int, until: int) -> None:
         """A response is followed on another day than it was."""
+        day, category = entry.at // DAY_MS, CATEGORY_OF[entry.score]
+        if self.day - day >= self._reach:
+            return
         known = self.known(account, entry.response_id)
         if known is None:
             raise KeyError(f"response {entry.response_id!r} is in a history, but nothing is known of it")
-        day, category = entry.at // DAY_MS, CATEGORY_OF[entry.score]
-        for table in self._tables(account, known.segments, day):
-            table.hold(self.state, day, was, category, -1)
-            table.hold(self.state, day, until, category, 1)
+        for end, amount in ((was, -1), (until, 1)):
+            if end > day:
+                table.hold(self.state, day, end, category, amount)
+                if known.segments:
+                    self._gather(known.segments, day, end, category, amount)
+        if known.segments:
+            self._gathered_by[known.segments, 0] = self._number
+
+    def _gather(self, segments: Segments, day: int, until: int, category: int, amount: int) -> None:
+        key = (segments, day, until, category)
+        self._gathered[key] = self._gathered.get(key, 0) + amount

@@ -65,20 +65,19 @@ def advance(ledger: Ledger, publishing: Publishing, now: int, roll: int, sweep: 
 
 
 def _roll_account(ledger: Ledger, publishing: Publishing, key: bytes, now: int) -> None:
-    name = key[len(keys.ACCOUNT) :]
+    name = key[len(keys.ACCOUNT) :].decode()
     table = ledger.accounts.at(name, 0)
     if table.as_of < ledger.day:
         table.roll(ledger.state, ledger.day)
-        publishing.account(name.decode(), name, table, now)
+        publishing.account(name, table, now)
 
 
 def _roll_segment(ledger: Ledger, publishing: Publishing, key: bytes, now: int) -> None:
-    name = key[len(keys.SEGMENT) :]
+    name = key[len(keys.SEGMENT) :].decode()
     table = ledger.segments.at(name, 0)
     if table.as_of < ledger.day:
         table.roll(ledger.state, ledger.day)
-        publishing.respondents(name.decode(), table, now)
-        table.save(ledger.state)
+        publishing.segment(name, table, now)
 
 
 def _sweep_response(ledger: Ledger, publishing: Publishing, key: bytes, now: int) -> None:

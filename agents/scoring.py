@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents import rollover
-from agents.acceptance import Acceptance, Accepted
+from agents.acceptance import Acceptance
 from agents.ledger import Account, Ledger
 from agents.publishing import Publishing
 from agents.responses import Said, read
@@ -17,8 +17,7 @@ from agents.windows import Spans, check_windows
 from schemas import topics
 from schemas.codec import loads
 from schemas.dead_letters import Reason, Unusable, dead_letter_headers
-from schemas.times import day_of
-from streams.processor import Outbox, Record, State, StreamTime, partition_of
+from streams.processor import DAY_MS, Outbox, Record, State, StreamTime, partition_of
 
 STRAY_HEADER = "nps-stray"
 """Marks a record that was sent home once."""
@@ -67,8 +66,10 @@ class Scoring:
         check_windows(state, self.spans, self.name)
         outbox = Outbox()
         ledger = Ledger(self.spans, self._headline, state)
+        acceptance = Acceptance(ledger, outbox)
+        partition, partitions = state.partition, state.partitions
         for number, record in enumerate(batch):
-            ledger.turn_to(number, day_of(now.at(record.timestamp)))
+            ledger.turn_to(number, now.at(record.timestamp) // DAY_MS)
             stage = "decode"
             try:
                 if record.value is None:
@@ -77,7 +78,7 @@ class Scoring:
                 stage = "validate"
                 said = read(fields, record.timestamp)
                 account = ledger.account(said.account_id)
-                if partition_of(account.name, state.partitions) != state.partition:
+                if partition_of(account.name, partitions) != partition:
                     stage = "score"
                     _send_home(record, account, outbox)
                     continue
@@ -86,7 +87,7 @@ class Scoring:
                 outbox.send(topics.DEAD_LETTERS, record.key, record.value, record.timestamp, headers, route=record.partition)
                 outbox.count("dead_letters", error.reason)
                 continue
-            self._score(record, said, account, ledger, outbox)
+            self._score(record, said, account, ledger, acceptance, outbox)
         Publishing(ledger, outbox).changes(batch)
         ledger.trim()
         return outbox
@@ -96,14 +97,16 @@ class Scoring:
         check_windows(state, self.spans, self.name)
         outbox = Outbox()
         ledger = Ledger(self.spans, self._headline, state)
-        ledger.turn_to(0, day_of(now))
+        ledger.turn_to(0, now // DAY_MS)
         outbox.more = rollover.advance(
             ledger, Publishing(ledger, outbox), now, self.settings.roll_accounts, self.settings.sweep_keys
         )
         ledger.trim()
         return outbox
 
-    def _score(self, record: Record, said: Said, account: Account, ledger: Ledger, outbox: Outbox) -> None:
+    def _score(
+        self, record: Record, said: Said, account: Account, ledger: Ledger, acceptance: Acceptance, outbox: Outbox
+    ) -> None:
         """One usable record that is at home."""
         before = ledger.known(account, said.response_id)
         digest = digest_of(said)
@@ -114,8 +117,7 @@ class Scoring:
             outbox.count("duplicates")
             ledger.remember(account, said.response_id, after)
         else:
-            source = self._labels.get(said.body.get("source", ""), "other")
-            acceptance = Acceptance(ledger, outbox, account, Accepted(record, said, digest, source))
+            acceptance.begin(record, account, said, digest, self._labels.get(said.body.get("source", ""), "other"))
             if before is not None and ledger.counts(before):
                 acceptance.amend(before, after)
             elif after.live:

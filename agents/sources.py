@@ -112,9 +112,8 @@ class Segments:
         """The segment as of a day, or of a later one if it is there already; a new one if it was not known."""
         segment = self._known.get(name)
         if segment is None:
-            encoded = name.encode()
-            segment = self._known[name] = Segment(name, self._tables.at(encoded, day))
-            value = self._state.get(MEMBERS + encoded)
+            segment = self._known[name] = Segment(name, self._tables.at(name, day))
+            value = self._state.get(MEMBERS + name.encode())
             if value is None:
                 segment.checked = self.changes
             else:

@@ -20,13 +20,14 @@ class Tables:
         self._heads_prefix = heads_prefix
         self._days_prefix = days_prefix
         self._keep_eve = keep_eve
-        self._known: dict[bytes, Table] = state.cache.setdefault(heads_prefix, {})
+        self._known: dict[str, Table] = state.cache.setdefault(heads_prefix, {})
 
-    def at(self, name: bytes, day: int) -> Table:
+    def at(self, name: str, day: int) -> Table:
         """The table as of a day, or of a later one if it is there already; a new one if it was not known."""
         table = self._known.get(name)
         if table is None:
-            head_key, days_prefix = self._heads_prefix + name, self._days_prefix + name
+            encoded = name.encode()
+            head_key, days_prefix = self._heads_prefix + encoded, self._days_prefix + encoded
             table = Table.load(self._spans, self._state, head_key, days_prefix)
             if table is None:
                 table = Table(self._spans, head_key, days_prefix, day, self._keep_eve)
@@ -35,7 +36,7 @@ class Tables:
             table.roll(self._state, day)
         return table
 
-    def used(self, name: bytes) -> Table:
+    def used(self, name: str) -> Table:
         """A table that `at` has returned in this batch, as it is. Raises KeyError for any other."""
         return self._known[name]
 

@@ -32,7 +32,7 @@ WINDOWS_KEY: Final = b"W"
 """The key in the state that says with which windows it was made."""
 
 Counts = dict[int, int]
-"""Counts of one day, by slot; those that are zero are left out. Slots: 0-2 responses by category, 3-5 the intervals that begin,
+"""Counts of one day, by slot; most of those that are zero are left out. Slots: 0-2 responses by category, 3-5 the intervals that begin,
 then for each class of length the intervals that began on this day, and those that ended on it."""
 _RESPONSES = 0
 _BEGUN = 3
@@ -57,11 +57,16 @@ class Spans:
         self.longest = days[-1]
         self.history_days = 2 * self.longest + grace_days
         """A response this many days old is beyond the history."""
-        self.half = 3 * len(days)
-        """Sums of one kind: first those of the windows that end today, then those of the windows before."""
-        self.kind = 2 * self.half
-        """All sums: first those of responses, then those of respondents."""
-        self._open = [self._sums_at(age, -1) for age in range(2 * self.longest)]
+        self.kind = 6 * len(days)
+        """Number of sums of one kind. First come those of responses, then those of respondents; in each, window by window, three
+        of the one that ends today and three of the one before."""
+        self.bases = [self.base(kind, 0, window) for window in range(len(days)) for kind in (0, 1)]
+        self.windows_json = b"{%b}" % b",".join(
+            b'"%b":{"responses":%%b,"respondents":%%b}' % name.encode() for name in self.names
+        )
+        """The windows of a rollup as JSON, to be filled with the statistics of the sums at `bases`."""
+        self.open = [self._sums_at(age, -1) for age in range(2 * self.longest)]
+        """By age in days: the bases of the sums, of one kind, that a response counts in while there is no later one."""
         self._cut: dict[tuple[int, int], tuple[int, ...]] = {}
         self.length_class = [next(k for k, length in enumerate(days) if gap < length) for gap in range(self.longest)]
         """By the days of an interval that was cut short: the shortest window in which that made a difference."""
@@ -70,15 +75,15 @@ class Spans:
 
     def base(self, kind: int, before: int, window: int) -> int:
         """Where the three sums of a window are; `kind` 0 is responses, 1 respondents, `before` 1 is the window before."""
-        return kind * self.kind + before * self.half + 3 * window
+        return kind * self.kind + 6 * window + 3 * before
 
     def sums(self, age: int, until_age: int) -> tuple[int, ...]:
         """The bases of the sums (of one kind) that a response counts in, `age` days after its day and `until_age` days after
         the day of the next one, negative if that is still to come."""
-        if until_age < 0:
-            return self._open[age] if 0 <= age < len(self._open) else ()
-        if not 0 <= age < len(self._open):
+        if not 0 <= age < len(self.open):
             return ()
+        if until_age < 0:
+            return self.open[age]
         known = self._cut.get((age, until_age))
         if known is None:
             known = self._cut[age, until_age] = self._sums_at(age, until_age)
@@ -88,9 +93,9 @@ class Spans:
         found = []
         for window, length in enumerate(self.days):
             if age < length and until_age < 0:
-                found.append(3 * window)
+                found.append(6 * window)
             elif length <= age < 2 * length and until_age < length:
-                found.append(self.half + 3 * window)
+                found.append(6 * window + 3)
         return tuple(found)
 
     def _make_lags(self) -> tuple[tuple[int, tuple[tuple[tuple[int, int], ...], ...]], ...]:
@@ -189,7 +194,8 @@ class Table:
     @property
     def empty(self) -> bool:
         """No response in any window or in the one before it, and none of a day to come."""
-        return not self.pending and not any(self.sums[: self._spans.kind])
+        kind = self._spans.kind  # the longest window and the one before it are the last of their kind, and hold all others
+        return not self.pending and not any(self.sums[kind - 6 : kind])
 
     def counts(self, kind: int, before: int, window: int) -> list[int]:
         """Promoters, passives and detractors of a window; arguments as for `Spans.base`."""
@@ -203,29 +209,49 @@ class Table:
 
     def count(self, state: State, day: int, category: int, amount: int) -> None:
         """Put `amount` responses of a day in, or take them out if it is negative."""
+        counts = self._touch(state, day)
+        counts[category] = counts.get(category, 0) + amount
         age = self.as_of - day
         if age < 0:
             self.pending += amount
-        else:
+        elif age < len(self._spans.open):
             sums = self.sums
-            for base in self._spans.sums(age, -1):
+            for base in self._spans.open[age]:
                 sums[base + category] += amount
-        self._add(state, day, _RESPONSES + category, amount)
 
-    def hold(self, state: State, day: int, until: int, category: int, sign: int) -> None:
-        """Put the interval of a respondent's response in (`sign` 1) or take it out (-1): from its day until the day of the next
-        one, `FOREVER` if there is none."""
-        if until <= day:
+    def enter(self, state: State, day: int, category: int) -> None:
+        """Put in a response that is its respondent's latest one: `count` and `hold` in one, since most responses are."""
+        counts = self._touch(state, day)
+        counts[category] = counts.get(category, 0) + 1
+        counts[_BEGUN + category] = counts.get(_BEGUN + category, 0) + 1
+        age = self.as_of - day
+        if age < 0:
+            self.pending += 1
+        elif age < len(self._spans.open):
+            sums, respondents = self.sums, self._spans.kind + category
+            for base in self._spans.open[age]:
+                sums[base + category] += 1
+                sums[base + respondents] += 1
+
+    def hold(self, state: State, day: int, until: int, category: int, amount: int) -> None:
+        """Put the intervals of `amount` respondents' responses in, or take them out if it is negative: from their day until the
+        day of the next one, `FOREVER` if there is none."""
+        gap = until - day
+        if gap <= 0:
             return
-        self._add(state, day, _BEGUN + category, sign)
         spans = self._spans
-        if until - day < spans.longest:
-            slot = _CUT + 3 * spans.length_class[until - day] + category
-            self._add(state, day, slot, sign)
-            self._add(state, until, slot + spans.half, sign)
+        counts = self._touch(state, day)
+        slot = _BEGUN + category
+        counts[slot] = counts.get(slot, 0) + amount
+        if gap < spans.longest:
+            slot = _CUT + 3 * spans.length_class[gap] + category
+            counts[slot] = counts.get(slot, 0) + amount
+            counts = self._touch(state, until)
+            slot += 3 * len(spans.days)
+            counts[slot] = counts.get(slot, 0) + amount
         sums, start = self.sums, spans.kind + category
         for base in spans.sums(self.as_of - day, self.as_of - until):
-            sums[start + base] += sign
+            sums[start + base] += amount
 
     def roll(self, state: State, day: int) -> None:
         """Move on to a later day; counts of days beyond the history go."""
@@ -258,10 +284,11 @@ class Table:
             return
         for number in self._dirty:
             chunk = self._chunks[number]
-            if chunk:
-                state.put(self._chunk_key(number), _encode(chunk))
-            else:
+            # A chunk to come may lie where `drop` does not look, so it must not stay with nothing in it.
+            if number > self.as_of >> CHUNK_BITS and not any(any(counts.values()) for counts in chunk.values()):
                 state.delete(self._chunk_key(number))
+            else:
+                state.put(self._chunk_key(number), _encode(chunk))
         self._dirty.clear()
         state.put(self._head_key, _encode(_Head(self.as_of, self.pending, self.published, self.sums, self.eve)))
         if len(self._chunks) > 4 * len(self._spans.days):
@@ -287,7 +314,8 @@ class Table:
             chunk = self._load_chunk(state, day >> CHUNK_BITS)
         return chunk.get(day & IN_CHUNK)
 
-    def _add(self, state: State, day: int, slot: int, amount: int) -> None:
+    def _touch(self, state: State, day: int) -> Counts:
+        """The counts of a day, about to be changed."""
         number = day >> CHUNK_BITS
         chunk = self._chunks.get(number)
         if chunk is None:
@@ -295,15 +323,8 @@ class Table:
         self._dirty.add(number)
         counts = chunk.get(day & IN_CHUNK)
         if counts is None:
-            chunk[day & IN_CHUNK] = {slot: amount}
-            return
-        left = counts.get(slot, 0) + amount
-        if left:
-            counts[slot] = left
-            return
-        counts.pop(slot, None)
-        if not counts:
-            del chunk[day & IN_CHUNK]
+            counts = chunk[day & IN_CHUNK] = {}
+        return counts
 
     def _load_chunk(self, state: State, number: int) -> dict[int, Counts]:
         value = state.get(self._chunk_key(number)) if number >= 0 else None
@@ -317,5 +338,5 @@ class Table:
             state.delete(self._chunk_key(number))
 
     def _chunk_key(self, number: int) -> bytes:
-        # Two bytes last 180,000 years and are always the last of the key, so no other key can look the same.
+        # Two bytes last 2,800 years and are always the last of the key, so no other key can look the same.
         return self._chunk_prefix + number.to_bytes(2, "big")
