@@ -21,7 +21,7 @@ from tests.recount.reading import DAY_MS, format_time
 
 settings.register_profile(
     "default",
-    max_examples=30,
+    max_examples=25,
     deadline=None,  # the machine may be busy: nothing here asserts on time
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),  # explaining failures takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
