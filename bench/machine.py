@@ -1,0 +1,62 @@
+"""Where a figure was taken: only figures of one machine and one run can be compared."""
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.kafka.broker import LIBS
+
+ROOT = Path(__file__).parents[1]
+MEASURED = ("faust-streaming", "aiokafka", "orjson", "uvloop")
+"""The libraries that decide the figures."""
+
+
+def describe(own_broker: bool) -> dict[str, str]:
+    """Names and values, in the order in which to show them."""
+    return {
+        "Taken": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "Commit": _commit(),
+        "Processor": f"{os.cpu_count()} x {_processor()}",
+        "Memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GB",
+        "System": platform.platform(terse=True),
+        "Kafka": f"{_kafka()}, one node, its own defaults but for -Xmx1g" if own_broker else "not ours",
+        "Python": platform.python_version(),
+        "Libraries": ", ".join(f"{name} {version(name)}" for name in MEASURED),
+        "Load before": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+    }
+
+
+def _processor() -> str:
+    return next(_values(Path("/proc/cpuinfo"), "model name"), platform.processor() or "unknown")
+
+
+def _values(file: Path, name: str) -> Iterator[str]:
+    for line in file.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            yield value.strip()
+
+
+def _kafka() -> str:
+    jars = (re.fullmatch(r"kafka_2\.13-([\d.]+)\.jar", jar.name) for jar in LIBS.iterdir())
+    return next((f"Apache Kafka {jar[1]}" for jar in jars if jar), "unknown")
+
+
+def _commit() -> str:
+    """The commit, and whether the packages differ from it."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--", "streams", "agents", "schemas", "npstream", "bench")
+    return f"{commit} with changes" if changed else commit or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()

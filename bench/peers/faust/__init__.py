@@ -1,0 +1,1 @@
+"""A plain Faust agent: at least once, its state in Faust's tables."""

@@ -1,0 +1,75 @@
+"""Reads topics to their end, as any consumer of committed records would."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+READ_TIMEOUT_S = 300.0
+"""Bound of reading one topic: a second for 200,000 records on a quiet machine."""
+ANSWER_TIMEOUT_S = 20.0
+"""A request takes milliseconds; the rest is for a busy machine."""
+CHUNK = 10_000
+"""Records that one call takes."""
+
+
+class Stored(NamedTuple):
+    """One record."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+class NotRead(RuntimeError):
+    """A topic was not read to its end; the message says how far."""
+
+
+def read(bootstrap: str, topic: str) -> Iterator[Stored]:
+    """All committed records up to the end, each partition in its order. Raises NotRead, KafkaException."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "bench-reading",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "queued.min.messages": 200_000,
+        }
+    )
+    try:
+        partitions = consumer.list_topics(topic, timeout=ANSWER_TIMEOUT_S).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+        unread = set(partitions)
+        deadline = time.monotonic() + READ_TIMEOUT_S
+        while unread:
+            for message in consumer.consume(CHUNK, timeout=0.2):
+                error = message.error()
+                if error is None:
+                    yield Stored(message.partition(), message.key(), message.value())
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    unread.discard(message.partition())
+                elif not error.retriable():
+                    raise KafkaException(error)
+            if time.monotonic() > deadline:
+                raise NotRead(f"{topic}: partitions {sorted(unread)} not read to the end within {READ_TIMEOUT_S:g} s")
+    finally:
+        consumer.close()
+
+
+def last_values(bootstrap: str, topic: str) -> dict[bytes, bytes]:
+    """The last value of each key; tombstones removed. Raises as `read` does."""
+    last = {record.key or b"": record.value for record in read(bootstrap, topic)}
+    return {key: value for key, value in last.items() if value is not None}
+
+
+def group_offsets(bootstrap: str, group: str, topic: str) -> int:
+    """The sum of a group's committed offsets over the partitions of a topic."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+    try:
+        partitions = consumer.list_topics(topic, timeout=ANSWER_TIMEOUT_S).topics[topic].partitions
+        committed = consumer.committed([TopicPartition(topic, number) for number in partitions], ANSWER_TIMEOUT_S)
+        return sum(max(0, found.offset) for found in committed)
+    finally:
+        consumer.close()

@@ -1,0 +1,128 @@
+"""Shows results: a table on the terminal, and the same in docs/performance.md."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.measurement import Measurement
+from bench.results import Results, Spread
+
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+"""What lies between them in a document is replaced."""
+
+COLUMNS = (
+    "Line",
+    "Responses",
+    "Responses/s",
+    "least to most",
+    "times Faust",
+    "least to most",
+    "CPU µs each",
+    "broker µs each",
+    "peak MB",
+)
+"""Without a qualifier a figure is the median of the rounds."""
+
+
+def show(results: Results, console: Console) -> None:
+    """Print the summary, and then every round."""
+    summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Median of the rounds")
+    for number, column in enumerate(COLUMNS):
+        summary.add_column(column, justify="right" if number else "left")
+    for row in _rows(results):
+        summary.add_row(*row)
+    console.print(summary)
+    console.print(_rounds(results))
+    for failure in results.failures:
+        console.print(f"FAIL {failure}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
+def markdown(results: Results) -> str:
+    """The machine, the summary and the rounds."""
+    lines = [f"| {' | '.join(COLUMNS)} |", f"|---{'|---:' * (len(COLUMNS) - 1)}|"]
+    lines += [f"| {' | '.join(row)} |" for row in _rows(results)]
+    lines += [
+        "",
+        "| Round | Line | s | Responses/s | CPU s | broker CPU s | other CPU s |",
+        "|---:|---|---:|---:|---:|---:|---:|",
+    ]
+    lines += [f"| {' | '.join(row)} |" for row in _round_rows(results)]
+    lines += ["", *(f"- {name}: {value}" for name, value in results.machine.items())]
+    return "\n".join(lines)
+
+
+def write_markdown(results: Results, file: Path) -> None:
+    """Replace the figures in a document; one without their place, or that is not there yet, gets them at its end."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    before, found, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if not found:
+        before, after = (f"{text.rstrip()}\n\n" if text else ""), "\n"
+    file.write_text(f"{before}{BEGIN}\n{markdown(results)}\n{END}{after}", encoding="utf-8")
+
+
+def _rows(results: Results) -> list[list[str]]:
+    rows = []
+    for line in results.lines():
+        responses = results.rounds[0][line].responses
+        rates, ratios = results.spread(line, lambda m: m.rate), results.ratio(line)
+        rows.append(
+            [
+                results.titles[line],
+                f"{responses:,}",
+                _median(rates, ",.0f"),
+                _range(rates, ",.0f"),
+                _median(ratios, ".1f"),
+                _range(ratios, ".1f"),
+                _median(results.spread(line, _each(lambda m: m.cpu_s)), ".1f"),
+                _median(results.spread(line, _each(lambda m: m.broker_cpu_s)), ".1f"),
+                _median(results.spread(line, lambda m: m.peak_rss_mb), ".0f"),
+            ]
+        )
+    return rows
+
+
+def _each(seconds: Callable[[Measurement], float | None]) -> Callable[[Measurement], float | None]:
+    """Seconds of a run as µs of each response."""
+
+    def figure(measurement: Measurement) -> float | None:
+        found = seconds(measurement)
+        return None if found is None else found * 1e6 / measurement.responses
+
+    return figure
+
+
+def _rounds(results: Results) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Rounds")
+    for title in ("Round", "Line", "s", "Responses/s", "CPU s", "broker CPU s", "other CPU s"):
+        table.add_column(title, justify="left" if title == "Line" else "right")
+    for row in _round_rows(results):
+        table.add_row(*row)
+    return table
+
+
+def _round_rows(results: Results) -> list[list[str]]:
+    return [
+        [
+            str(number),
+            results.titles[name],
+            f"{measurement.seconds:.2f}",
+            f"{measurement.rate:,.0f}",
+            f"{measurement.cpu_s:.1f}",
+            "?" if measurement.broker_cpu_s is None else f"{measurement.broker_cpu_s:.1f}",
+            f"{measurement.others_cpu_s:.1f}",
+        ]
+        for number, measured in enumerate(results.rounds, 1)
+        for name, measurement in measured.items()
+    ]
+
+
+def _median(spread: Spread | None, form: str) -> str:
+    return "?" if spread is None else format(spread.median, form)
+
+
+def _range(spread: Spread | None, form: str) -> str:
+    return "" if spread is None else f"{spread.least:{form}} to {spread.most:{form}}"
