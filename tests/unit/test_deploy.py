@@ -4,6 +4,7 @@ No container engine is needed: the files are read. `tests/integration/test_compo
 """
 
 import fnmatch
+import functools
 import json
 import re
 import socket
@@ -36,6 +37,7 @@ COMMAND_TIMEOUT_S = 60
 """Each command takes less than a second; the rest is for a busy machine."""
 
 
+@functools.cache
 def yaml(path: Path) -> Any:
     return YAML(typ="safe").load(path)
 

@@ -1,0 +1,112 @@
+"""The permissions that docs/operations.md lists are enough: each agent runs as a user of its own, which may do what its row
+says and nothing else, on a Kafka that denies all the rest."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType
+
+from npstream.broker import HOST, free_port
+from npstream.settings import AGENTS
+from schemas import topics
+from streams.partitioner import partition_of
+from tests.integration.topics_reading import read
+from tests.integration.workers import Workers, command, until
+from tests.kafka.broker import KafkaBroker
+from tests.unit.test_operating_docs import OPERATIONS, quoted, rows, section
+
+PATIENCE_S = 60.0
+"""Each step takes a second or three; the rest is for a busy machine."""
+PARTITIONS = 2
+"""Two, so that a response can be at another partition than its account's."""
+PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+LOGINS = " ".join(f'user_{agent}="{agent}-password"' for agent in AGENTS)
+GUARDED = {
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
+    "sasl.enabled.mechanisms": "PLAIN",
+    "listener.name.guarded.plain.sasl.jaas.config": f"{PLAIN_LOGIN} required {LOGINS};",
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",  # whoever comes over the open listener, the broker itself among them
+}
+
+
+class GuardedKafka(KafkaBroker):
+    """Kafka with a second listener, which asks for a log-in and allows what access control lists say."""
+
+    def __init__(self) -> None:
+        super().__init__(GUARDED)
+        self.guarded = f"{HOST}:{free_port()}"
+
+    def _write_properties(self, folder: Path) -> None:
+        super()._write_properties(folder)
+        properties = folder / "server.properties"
+        lines = properties.read_text(encoding="utf-8").splitlines()
+        listeners = ("listeners=", "advertised.listeners=")
+        added = [f"{line},GUARDED://{self.guarded}" if line.startswith(listeners) else line for line in lines]
+        properties.write_text("\n".join(added) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[GuardedKafka]:
+    with GuardedKafka() as broker:
+        yield broker
+
+
+def table() -> list[list[str]]:
+    """Agent, and what it reads, writes, joins, and calls its transactions."""
+    return [row for row in rows(section(OPERATIONS, "Permissions")) if row[0] in AGENTS]
+
+
+def permissions() -> list[AclBinding]:
+    """The table of the page as access control lists."""
+
+    def binding(agent: str, kind: ResourceType, name: str, pattern: ResourcePatternType, what: AclOperation) -> AclBinding:
+        return AclBinding(kind, name, pattern, f"User:{agent}", "*", what, AclPermissionType.ALLOW)
+
+    literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
+    found = []
+    for agent, reads, writes, groups, ids in table():
+        found += [binding(agent, ResourceType.TOPIC, name, literal, AclOperation.DESCRIBE) for name in topics.BY_NAME]
+        found += [binding(agent, ResourceType.TOPIC, name, literal, AclOperation.READ) for name in quoted(reads)]
+        found += [binding(agent, ResourceType.TOPIC, name, literal, AclOperation.WRITE) for name in quoted(writes)]
+        found += [binding(agent, ResourceType.GROUP, name, literal, AclOperation.READ) for name in quoted(groups)]
+        found += [binding(agent, ResourceType.TRANSACTIONAL_ID, name, prefixed, AclOperation.WRITE) for name in quoted(ids)]
+    return found
+
+
+def send(bootstrap: str) -> None:
+    """Records that make agents write to every topic that they may write to."""
+    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    for number, score in enumerate((3, 10)):
+        response = {"response_id": f"r-{number}", "account_id": "acme", "respondent_id": "u-1", "score": score}
+        producer.produce(topics.RAW, json.dumps(response | {"responded_at": now, "segments": {"plan": "free"}}), key="acme")
+    producer.produce(topics.RAW, b"no response", key="acme")
+    producer.produce(topics.RESPONSES, b"no response either", key="acme")
+    stray = {"response_id": "r-2", "account_id": "globex", "score": 7, "responded_at": now}
+    elsewhere = 1 - partition_of(b"globex", PARTITIONS)
+    producer.produce(topics.RESPONSES, json.dumps(stray), key="globex", partition=elsewhere)
+    assert producer.flush(PATIENCE_S) == 0
+
+
+def test_each_agent_runs_with_the_permissions_of_its_row(kafka: GuardedKafka, tmp_path: Path) -> None:
+    assert command(kafka.bootstrap, "npstream", "topics", "create", partitions=PARTITIONS).returncode == 0
+    administrator = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for done in administrator.create_acls(permissions()).values():
+        done.result(PATIENCE_S)
+    login = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN"}
+    with Workers(kafka.guarded, "npstream", tmp_path, partitions=PARTITIONS, **login) as workers:
+        running = [workers.start(agents=agent, sasl_username=agent, sasl_password=f"{agent}-password") for agent in AGENTS]
+        for worker in running:
+            worker.wait_ready()
+        send(kafka.bootstrap)
+        written = {name for row in table() for name in quoted(row[2])}
+        until(lambda: written <= {record.topic for record in read(kafka.bootstrap, *written)}, "all topics", PATIENCE_S)
+        until(lambda: len(read(kafka.bootstrap, topics.SCORED)) == 3, "the stray is home", PATIENCE_S)
+        assert [worker.terminate() for worker in running] == [0, 0, 0]
+        complaints = [line for worker in running for line in worker.logged("WARNING") + worker.logged("ERROR")]
+        assert complaints == []
