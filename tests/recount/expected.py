@@ -40,7 +40,7 @@ def any_of(*values: Any) -> AnyOf:
     return AnyOf(values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Expected:
     """One event. Fields that are not named are not compared."""
 
@@ -69,7 +69,7 @@ class Expected:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cause:
     """A source record and the events that it brings to one topic, in any order."""
 
