@@ -56,15 +56,15 @@ class Meta:
 
     @classmethod
     def decode(cls, value: bytes) -> "Meta":
-        """From a changelog value. Raises ChangelogUnreadable for another format."""
-        fields = orjson.loads(value)
-        if fields.get("format") != FORMAT:
-            raise ChangelogUnreadable(
-                f"the changelog has format {fields.get('format')}, this version reads {FORMAT}: "
-                "run the version that wrote it, or upgrade this one"
-            )
-        owner = fields["owner"]
-        return cls(fields["partitions"], fields["incarnation"], Owner(**owner) if owner else None, fields["transactional"])
+        """From a changelog value. Raises ChangelogUnreadable for another format, and for what is no meta record."""
+        try:
+            fields = orjson.loads(value)
+            if fields["format"] != FORMAT:
+                raise ChangelogUnreadable(f"the changelog has format {fields['format']}, this version reads {FORMAT}")
+            owner = fields["owner"]
+            return cls(fields["partitions"], fields["incarnation"], Owner(**owner) if owner else None, fields["transactional"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise ChangelogUnreadable(f"the meta record reads {value[:40]!r}: the changelog is not one of ours") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,14 @@ class Execution:
             store.apply(state_key, value)
         elif kind == POSITION:
             name, _, topic = rest.partition(SEPARATOR)
+            if name.decode() not in self.stores:
+                # A processor of another name has no position here: it would begin again at the start of its sources.
+                raise ChangelogUnreadable(
+                    f"the changelog holds a position of processor {name.decode()!r}, which this unit does not run"
+                )
             self.positions[(name.decode(), topic.decode())] = Position.decode(value)
         elif key == CLOCK_KEY:
-            self.clock = int(value)
+            self.clock = _clock(value)
         elif key != META_KEY:
             raise ChangelogUnreadable(f"the changelog holds a record with key {key[:40]!r}, which this version does not know")
 
@@ -167,3 +172,10 @@ class Execution:
         batch.changes.extend((position_key(*key), position.encode()) for key, position in batch.positions.items())
         if batch.clock != self.clock:
             batch.changes.append((CLOCK_KEY, b"%d" % batch.clock))
+
+
+def _clock(value: bytes) -> int:
+    try:
+        return int(value)
+    except ValueError as error:
+        raise ChangelogUnreadable(f"the clock record reads {value[:40]!r}: the changelog is not one of ours") from error
