@@ -106,7 +106,7 @@ async def open_task(
             starts, gap = await check(name, broker, reader, execution, meta, owner, partitions, fresh, rules)
         # 5. Claim.
         enter(Phase.CLAIMING)
-        meta = Meta(meta.partitions, meta.incarnation, owner, meta.transactional)
+        meta = Meta(meta.partitions, meta.incarnation, owner, meta.transactional or broker.transactional)
         written = await writer.write((), [(META_KEY, meta.encode())])
     except BaseException:
         await writer.discard()
@@ -158,7 +158,7 @@ def _decoded(name: TaskName, value: bytes) -> Meta:
     try:
         return Meta.decode(value)
     except ChangelogUnreadable as error:
-        raise Refusal(f"{name}: {error}") from error
+        raise Refusal(f"{name}: {error}; run the version that wrote it, or {name.anew}") from error
 
 
 def _execution(name: TaskName, processors: Sequence[Processor], meta: Meta, entries: dict[bytes, bytes]) -> Execution:
@@ -166,4 +166,4 @@ def _execution(name: TaskName, processors: Sequence[Processor], meta: Meta, entr
     try:
         return Execution.restored(processors, identity, entries)
     except ChangelogUnreadable as error:
-        raise Refusal(f"{name}: {error}; run the version that wrote it") from error
+        raise Refusal(f"{name}: {error}; run the version that wrote it, or {name.anew}") from error
