@@ -117,6 +117,8 @@ class Task:
         self._changelog_end: int | None = None
         self._failures = 0
         self._failing_since: float | None = None
+        self._strangers = 0
+        self._running_since: float | None = None
         self._doubt: str | None = None
 
     # What the unit calls.
@@ -126,6 +128,7 @@ class Task:
         if self.phase is Phase.SUSPENDED:
             self._enter(Phase.ASSIGNED)
         self._stopping = False
+        self.refusal = None
         self._wake.clear()
         self._life = asyncio.create_task(self._live(), name=f"task {self.name}")
 
@@ -206,9 +209,10 @@ class Task:
                 return
             except ForeignGroup as refusal:
                 self._failures += 1
+                self._strangers += 1
                 logger.error("%s", refusal)
                 self._drop(Phase.BROKEN)
-                if self._failures >= FOREIGN_GROUP_ATTEMPTS:
+                if self._strangers >= FOREIGN_GROUP_ATTEMPTS:
                     self._fatal(str(refusal))
                     return
             except Refusal as refusal:
@@ -220,6 +224,7 @@ class Task:
                 logger.warning("%s: the broker does not answer (%s); trying again", self.name, error)
                 self._drop(Phase.BROKEN)
                 self._failures += 1
+                self._failing_since = None
             except WriteFailed as error:
                 self._fail(error, fenced=isinstance(error, Fenced))
             except asyncio.CancelledError:
@@ -238,8 +243,11 @@ class Task:
         return self._failing_since is not None and time.monotonic() - self._failing_since > self._rules.give_up_after_s
 
     def _fail(self, error: Exception, fenced: bool) -> None:
+        now = time.monotonic()
+        if self._running_since is not None and now - self._running_since > self._rules.retry_max_s:
+            self._failures, self._failing_since = 0, None  # it ran meanwhile, with nothing to write
         self._failures += 1
-        self._failing_since = self._failing_since or time.monotonic()
+        self._failing_since = self._failing_since or now
         logger.warning("%s: %s; opening again (failure %d)", self.name, error, self._failures)
         self._probe.failed(self.name, fenced)
         self._drop(Phase.BROKEN)
@@ -280,6 +288,8 @@ class Task:
         self._held = False
         self._epoch = await self._flow.move(self.name.partition, opened.starts)
         self._enter(Phase.RUNNING)
+        self._strangers = 0
+        self._running_since = time.monotonic()
 
     def _adopt(self, opened: Opened) -> None:
         self._suspended = None
@@ -296,9 +306,11 @@ class Task:
         self._enter(Phase.SUSPENDED)
 
     def _drop(self, phase: Phase | None) -> None:
-        """After a failure nothing in memory is trusted: the next opening restores it."""
+        """After a failure nothing in memory is trusted: the next opening restores it, and lets records in again."""
+        self._flow.hold(self.name.partition)
         self._suspended = None
         self._execution = None
+        self._running_since = None
         self._epoch = -1
         self._inbox.clear()
         self._discard_writer()
