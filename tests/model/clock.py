@@ -5,7 +5,7 @@ Time-outs and back-offs keep the values that production has, cost nothing, and d
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
@@ -65,6 +65,13 @@ def run(scenario: Coroutine[Any, Any, T]) -> T:
         for module in ("streams.task", "streams.opening", "streams.checking"):
             patch.setattr(f"{module}.time", ModelTime)
         return runner.run(_bounded(scenario))
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 120.0) -> None:
+    """Wait until the condition holds. Raises TimeoutError after so many seconds of the loop's time."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 (nothing tells of what the engine keeps to itself)
+            await asyncio.sleep(0.01)
 
 
 async def _bounded(scenario: Coroutine[Any, Any, T]) -> T:
