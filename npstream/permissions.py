@@ -1,14 +1,25 @@
 """What this user may do, asked of the broker itself (KIP-430): nothing is read, written or created to find out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from npstream.access import access_of
 from npstream.admin import Admin, Code, Unanswered, said
 from npstream.authorized_operations import Operation, TopicOperationsRequest, operations
 from npstream.findings import Finding, Status
-from npstream.settings import Settings
+from npstream.settings import AGENTS, Settings
 from npstream.topic_plan import PlannedTopic
 from streams.task_name import TaskName
+
+
+@dataclass(frozen=True, slots=True)
+class Denied(Finding):
+    """The cluster answered, and said no: neither waiting nor trying again helps."""
+
+
+def denied(subject: str, message: str, remedy: str) -> Denied:
+    """A failed finding of that kind."""
+    return Denied(Status.FAILED, subject, message, remedy)
 
 
 async def permission_findings(
@@ -17,7 +28,7 @@ async def permission_findings(
     """Whether this user may run the agents of the settings. Raises BrokerUnreachable."""
     findings = [await _topics(admin, settings, plan), *[await _group(admin, settings, unit) for unit in settings.agents]]
     if transactional:
-        findings.append(await _transactional_id(admin, settings))
+        findings.append(await _transactional_ids(admin, settings))
     return findings
 
 
@@ -47,9 +58,7 @@ def topic_permissions(needs: Mapping[str, set[Operation]], allowed: Mapping[str,
         if missing and granted:  # none at all: a topic that is not there, or may not be seen, which the topic check says
             lacking.append(f"{' and '.join(missing)} on {name}")
     if lacking:
-        return Finding(
-            Status.FAILED, "topic permissions", "this user may not do all that the agents do", f"allow {', '.join(lacking)}"
-        )
+        return denied("topic permissions", "this user may not do all that the agents do", f"allow {', '.join(lacking)}")
     if not told:
         return Finding(Status.UNVERIFIABLE, "topic permissions", "this broker does not tell what a user may do")
     return Finding(Status.OK, "topic permissions", "reading sources, writing results and changelogs is allowed")
@@ -67,7 +76,7 @@ async def _group(admin: Admin, settings: Settings, unit: str) -> Finding:
 
 def _group_finding(subject: str, code: int, granted: frozenset[int] | None) -> Finding:
     if code == Code.GROUP_AUTHORIZATION_FAILED or (granted is not None and Operation.READ not in granted):
-        return Finding(Status.FAILED, subject, "this user may not join it", f"allow Read on {subject}")
+        return denied(subject, "this user may not join it", f"allow Read on {subject}")
     if code not in (Code.NONE, Code.GROUP_ID_NOT_FOUND):
         return Finding(Status.FAILED, subject, f"cannot be looked at: {said(code)}", "look at the brokers")
     if granted is None:
@@ -75,17 +84,23 @@ def _group_finding(subject: str, code: int, granted: frozenset[int] | None) -> F
     return Finding(Status.OK, subject, "joining is allowed")
 
 
-async def _transactional_id(admin: Admin, settings: Settings) -> Finding:
-    probe = f"{settings.app_id}-check"
-    # An id that no task has, so that nobody is fenced; the broker forgets it after a week.
-    code = await admin.try_transactional_id(probe, settings.transaction_timeout_ms)
+async def _transactional_ids(admin: Admin, settings: Settings) -> Finding:
+    # Ids that no task has, so that nobody is fenced; the broker forgets them after a week.
+    probes = {f"{settings.app_id}-{unit}-": f"{settings.app_id}-{unit}-check" for unit in settings.agents}
+    codes = {
+        prefix: await admin.try_transactional_id(probe, settings.transaction_timeout_ms) for prefix, probe in probes.items()
+    }
     subject = "transactional ids"
-    if code == Code.NONE:
-        return Finding(Status.OK, subject, f"{probe} was initialised")
-    if code == Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-        remedy = f"allow Write on transactional ids with the prefix {settings.app_id}-"
-        return Finding(Status.FAILED, subject, "this user may not use transactions", remedy)
-    if code == Code.INVALID_TRANSACTION_TIMEOUT:
+    refused = [prefix for prefix, code in codes.items() if code == Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED]
+    if refused:
+        prefixes = refused if len(refused) < len(AGENTS) else [f"{settings.app_id}-"]
+        remedy = f"allow Write on transactional ids with the prefix {' and '.join(prefixes)}"
+        return denied(subject, "this user may not use transactions", remedy)
+    if Code.INVALID_TRANSACTION_TIMEOUT in codes.values():
         remedy = "lower it, or raise transaction.max.timeout.ms of the brokers"
-        return Finding(Status.FAILED, subject, f"transaction_timeout_ms {settings.transaction_timeout_ms} is too long", remedy)
-    return Finding(Status.FAILED, subject, f"{probe} could not be initialised: {said(code)}", "look at the brokers")
+        return denied(subject, f"transaction_timeout_ms {settings.transaction_timeout_ms} is too long", remedy)
+    for prefix, code in codes.items():
+        if code != Code.NONE:
+            message = f"{probes[prefix]} could not be initialised: {said(code)}"
+            return Finding(Status.FAILED, subject, message, "look at the brokers")
+    return Finding(Status.OK, subject, "transactions are allowed")

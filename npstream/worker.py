@@ -15,6 +15,7 @@ from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed
 from npstream.findings import Status
 from npstream.hosting import processor, task_rules
+from npstream.permissions import Denied, permission_findings
 from npstream.settings import Settings
 from npstream.topic_checks import topic_findings
 from npstream.topic_plan import planned_topics
@@ -108,8 +109,11 @@ class Worker:
         plan = planned_topics(self.settings)
         async with connect(self.settings.connection()) as admin:
             found = await admin.topics([topic.name for topic in plan])
-        findings = topic_findings(plan, found, {topic.name: None for topic in plan})
-        wrong = [finding for finding in findings if finding.status is Status.FAILED]
+            findings = topic_findings(plan, found, {topic.name: None for topic in plan})
+            wrong = [finding for finding in findings if finding.status is Status.FAILED]
+            if not wrong:
+                allowed = await permission_findings(admin, self.settings, plan, self._broker.transactional)
+                wrong = [finding for finding in allowed if isinstance(finding, Denied)]
         if wrong:
             raise CheckFailed("\n".join(f"{f.subject}: {f.message}; {f.remedy}" for f in wrong))
         if not self._broker.transactional:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from npstream.broker import HOST, free_port
 from npstream.settings import AGENTS
@@ -24,7 +32,7 @@ PATIENCE_S = 60.0
 PARTITIONS = 2
 """Two, so that a response can be at another partition than its account's."""
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
-LOGINS = " ".join(f'user_{agent}="{agent}-password"' for agent in AGENTS)
+LOGINS = " ".join(f'user_{user}="{user}-password"' for user in (*AGENTS, "limited"))
 GUARDED = {
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
     "sasl.enabled.mechanisms": "PLAIN",
@@ -61,21 +69,39 @@ def table() -> list[list[str]]:
     return [row for row in rows(section(OPERATIONS, "Permissions")) if row[0] in AGENTS]
 
 
-def permissions() -> list[AclBinding]:
-    """The table of the page as access control lists."""
+def permissions(user: str | None = None) -> list[AclBinding]:
+    """The table as access control lists: all of it for one user, or each row for a user of the agent's name."""
 
-    def binding(agent: str, kind: ResourceType, name: str, pattern: ResourcePatternType, what: AclOperation) -> AclBinding:
-        return AclBinding(kind, name, pattern, f"User:{agent}", "*", what, AclPermissionType.ALLOW)
+    def binding(agent: str, kind: ResourceType, name: str, what: AclOperation) -> AclBinding:
+        pattern = ResourcePatternType.PREFIXED if kind is ResourceType.TRANSACTIONAL_ID else ResourcePatternType.LITERAL
+        return AclBinding(kind, name, pattern, f"User:{user or agent}", "*", what, AclPermissionType.ALLOW)
 
-    literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
     found = []
     for agent, reads, writes, groups, ids in table():
-        found += [binding(agent, ResourceType.TOPIC, name, literal, AclOperation.DESCRIBE) for name in topics.BY_NAME]
-        found += [binding(agent, ResourceType.TOPIC, name, literal, AclOperation.READ) for name in quoted(reads)]
-        found += [binding(agent, ResourceType.TOPIC, name, literal, AclOperation.WRITE) for name in quoted(writes)]
-        found += [binding(agent, ResourceType.GROUP, name, literal, AclOperation.READ) for name in quoted(groups)]
-        found += [binding(agent, ResourceType.TRANSACTIONAL_ID, name, prefixed, AclOperation.WRITE) for name in quoted(ids)]
+        found += [binding(agent, ResourceType.TOPIC, name, AclOperation.DESCRIBE) for name in topics.BY_NAME]
+        found += [binding(agent, ResourceType.TOPIC, name, AclOperation.READ) for name in quoted(reads)]
+        found += [binding(agent, ResourceType.TOPIC, name, AclOperation.WRITE) for name in quoted(writes)]
+        found += [binding(agent, ResourceType.GROUP, name, AclOperation.READ) for name in quoted(groups)]
+        found += [binding(agent, ResourceType.TRANSACTIONAL_ID, name, AclOperation.WRITE) for name in quoted(ids)]
     return found
+
+
+def prepare(kafka: GuardedKafka, granted: list[AclBinding]) -> None:
+    """Make the topics, and allow what is granted."""
+    assert command(kafka.bootstrap, "npstream", "topics", "create", partitions=PARTITIONS).returncode == 0
+    administrator = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for done in administrator.create_acls(list(set(granted))).values():
+        done.result(PATIENCE_S)
+    every = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+    )
+    until(lambda: set(granted) <= set(administrator.describe_acls(every).result(PATIENCE_S)), "all are in force", PATIENCE_S)
+
+
+def login(user: str) -> dict[str, str]:
+    """The settings with which a user logs in."""
+    return {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_username": user,
+            "sasl_password": f"{user}-password"}  # fmt: skip
 
 
 def send(bootstrap: str) -> None:
@@ -94,13 +120,9 @@ def send(bootstrap: str) -> None:
 
 
 def test_each_agent_runs_with_the_permissions_of_its_row(kafka: GuardedKafka, tmp_path: Path) -> None:
-    assert command(kafka.bootstrap, "npstream", "topics", "create", partitions=PARTITIONS).returncode == 0
-    administrator = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    for done in administrator.create_acls(permissions()).values():
-        done.result(PATIENCE_S)
-    login = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN"}
-    with Workers(kafka.guarded, "npstream", tmp_path, partitions=PARTITIONS, **login) as workers:
-        running = [workers.start(agents=agent, sasl_username=agent, sasl_password=f"{agent}-password") for agent in AGENTS]
+    prepare(kafka, permissions())
+    with Workers(kafka.guarded, "npstream", tmp_path, partitions=PARTITIONS) as workers:
+        running = [workers.start(agents=agent, **login(agent)) for agent in AGENTS]
         for worker in running:
             worker.wait_ready()
         send(kafka.bootstrap)
@@ -110,3 +132,14 @@ def test_each_agent_runs_with_the_permissions_of_its_row(kafka: GuardedKafka, tm
         assert [worker.terminate() for worker in running] == [0, 0, 0]
         complaints = [line for worker in running for line in worker.logged("WARNING") + worker.logged("ERROR")]
         assert complaints == []
+
+
+def test_a_worker_that_lacks_a_permission_ends_at_its_start_and_names_it(kafka: GuardedKafka) -> None:
+    prepare(
+        kafka, [one for one in permissions("limited") if (one.name, one.operation) != (topics.DETRACTORS, AclOperation.WRITE)]
+    )
+    done = command(kafka.guarded, "npstream", "worker", partitions=PARTITIONS, http_port=0, **login("limited"))
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if line.startswith("npstream: ")] == [
+        f"npstream: topic permissions: this user may not do all that the agents do; allow Write on {topics.DETRACTORS}"
+    ]
