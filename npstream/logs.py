@@ -12,6 +12,31 @@ QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio")
 SILENT = ("aiokafka.consumer.group_coordinator", "aiokafka.conn", "aiokafka.cluster")
 """They repeat every few hundred milliseconds, as errors, that a broker is away: the task says so once per attempt."""
 
+REPEATING = "aiokafka"
+"""The library whose other warnings repeat as well: while a broker is away, each of a worker's two dozen clients tries, and says
+so, ten times a second."""
+REPEAT_S = 60.0
+"""How often one and the same of its warnings is worth a line."""
+
+
+class Seldom(logging.Filter):
+    """Passes what the repeating library says once in a while, told apart by the text before values are put into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this is worth a line."""
+        if record.name.partition(".")[0] != REPEATING:
+            return True
+        what = (record.name, str(record.msg))
+        last = self._said.get(what)
+        if last is not None and record.created - last < REPEAT_S:
+            return False
+        self._said[what] = record.created
+        return True
+
 
 class JsonLines(logging.Formatter):
     """One object a line: time, level, logger, message, and the traceback of an exception."""
@@ -35,6 +60,8 @@ def set_up(level: str, style: str) -> None:
     handler.setFormatter(
         JsonLines() if style == "json" else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
     )
+    if level.upper() != "DEBUG":
+        handler.addFilter(Seldom())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     if level.upper() != "DEBUG":
         for name in QUIET:

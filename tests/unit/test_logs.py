@@ -1,0 +1,60 @@
+"""What a worker logs is for whoever runs it: each line once, whatever libraries repeat."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from npstream import logs
+
+CONNECT = "Unable connect to node with id %s: %s"
+
+
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """Put back what `set_up` changes."""
+    root = logging.getLogger()
+    names = (*logs.QUIET, *logs.SILENT)
+    before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names}
+    yield
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    for name, level in before[2].items():
+        logging.getLogger(name).setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line.split(maxsplit=2)[2] for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_library_that_repeats_itself_while_a_broker_is_away_is_heard_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info", "text")
+    for node in range(500):
+        logging.getLogger("aiokafka").error(CONNECT, node, "Connection refused")
+        logging.getLogger("aiokafka.consumer.fetcher").error("Failed fetch messages from %s: %s", node, "not ready")
+    assert lines(capsys) == [
+        "Unable connect to node with id 0: Connection refused",
+        "Failed fetch messages from 0: not ready",
+    ]
+
+
+def test_it_is_heard_again_after_a_while(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.set_up("info", "text")
+    logging.getLogger("aiokafka").error(CONNECT, 1, "first")
+    monkeypatch.setattr(logs, "REPEAT_S", 0.0)
+    logging.getLogger("aiokafka").error(CONNECT, 1, "second")
+    assert [line.rpartition(" ")[2] for line in lines(capsys)] == ["first", "second"]
+
+
+def test_what_we_say_ourselves_is_never_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info", "text")
+    for _ in range(3):
+        logging.getLogger("streams.task").warning("%s: the broker does not answer", "scoring-1")
+    assert len(lines(capsys)) == 3
+
+
+def test_at_level_debug_everything_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("debug", "text")
+    for _ in range(3):
+        logging.getLogger("aiokafka").error(CONNECT, 1, "Connection refused")
+    assert len(lines(capsys)) == 3
