@@ -57,6 +57,7 @@ class Worker:
         self._reason: str | None = None
         self._lags: dict[tuple[str, int], tuple[int, float]] = {}
         self._waiting_for: str | None = "starting"
+        self._away: str | None = None
 
     def stop(self, reason: str | None = None) -> None:
         """Ask it to end; with a reason if it cannot go on."""
@@ -67,7 +68,8 @@ class Worker:
         """What keeps the worker from being ready, a line each."""
         if self._waiting_for is not None:
             return [self._waiting_for]
-        return [problem for unit in self.units for problem in unit.problems()]
+        away = [self._away] if self._away is not None else []
+        return away + [problem for unit in self.units for problem in unit.problems()]
 
     async def run(self) -> None:
         """Until `stop`. Raises CannotGoOn or CheckFailed with the reason when it ends by itself."""
@@ -176,6 +178,11 @@ class Worker:
             progress.update(unit.progress())
         try:
             ends = await self._broker.ends_of(list(progress)) if progress else {}
+            self._away = None
+        except BrokerAway as error:
+            # Tasks that have nothing to write do not notice, but nothing would reach them.
+            self._away = f"the broker does not answer: {error}"
+            return
         except Exception as error:
             # Lag is a by-product: whatever is wrong with the broker, the tasks find out and act.
             logger.debug("lag not measured: %r", error)
