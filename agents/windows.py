@@ -32,8 +32,8 @@ WINDOWS_KEY: Final = b"W"
 """The key in the state that says with which windows it was made."""
 
 Counts = dict[int, int]
-"""Counts of one day, by slot; most of those that are zero are left out. Slots: 0-2 responses by category, 3-5 the intervals that begin,
-then for each class of length the intervals that began on this day, and those that ended on it."""
+"""Counts of one day, by slot; most of those that are zero are left out. Slots: 0-2 responses by category, 3-5 the intervals
+that begin, then for each class of length the intervals that began on this day, and those that ended on it."""
 _RESPONSES = 0
 _BEGUN = 3
 _CUT = 6
@@ -58,8 +58,8 @@ class Spans:
         self.history_days = 2 * self.longest + grace_days
         """A response this many days old is beyond the history."""
         self.kind = 6 * len(days)
-        """Number of sums of one kind. First come those of responses, then those of respondents; in each, window by window, three
-        of the one that ends today and three of the one before."""
+        """Number of sums of one kind. First come those of responses, then those of respondents; in each, window by window,
+        three of the one that ends today and three of the one before."""
         self.bases = [self.base(kind, 0, window) for window in range(len(days)) for kind in (0, 1)]
         self.windows_json = b"{%b}" % b",".join(
             b'"%b":{"responses":%%b,"respondents":%%b}' % name.encode() for name in self.names
