@@ -147,6 +147,14 @@ class Bench:
         self.workers.append(worker)
         return worker
 
+    async def running(self, records: int = 20) -> Worker:
+        """A worker that has done all there was to do."""
+        self.send(records)
+        worker = self.worker()
+        worker.start()
+        await self.drained(worker)
+        return worker
+
     async def drained(self, worker: Worker) -> None:
         """Wait until the worker has processed all. Raises Stuck, also when it was killed or has given up."""
         try:

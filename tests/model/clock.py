@@ -71,7 +71,7 @@ async def until(condition: Callable[[], object], timeout_s: float = 120.0) -> No
     """Wait until the condition holds. Raises TimeoutError after so many seconds of the loop's time."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 (nothing tells of what the engine keeps to itself)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
 
 
 async def _bounded(scenario: Coroutine[Any, Any, T]) -> T:

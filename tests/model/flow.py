@@ -12,8 +12,8 @@ from tests.model.cluster import Cluster
 from tests.model.faults import Faults
 from tests.model.log import Stored
 
-IDLE_S = 0.01
-"""Between two looks at a source that had nothing."""
+IDLE_S = (0.01, 1.0)
+"""Between two looks at a source that had nothing: at first, and at most."""
 
 LONGEST_RUN = 5
 """Records of one fetch: few, so that a handful of records makes many batches."""
@@ -73,10 +73,12 @@ class ModelFlow:
 
     async def feed(self, task: Task) -> None:
         """Fetch for as long as the process lives."""
+        idle_s = IDLE_S[0]
         while True:
             found = [self._fetch(task, topic) for topic in list(self.fetched)]
             if not any(found):
-                await asyncio.sleep(IDLE_S)
+                await asyncio.sleep(idle_s)
+            idle_s = IDLE_S[0] if any(found) else min(2 * idle_s, IDLE_S[1])
             await asyncio.sleep(self._random.choice((0, 0, 0.001)))
 
     def _fetch(self, task: Task, topic: str) -> bool:
