@@ -39,7 +39,7 @@ HTTP_TIMEOUT_S = 10.0
 """A stopped or very busy worker answers late."""
 POLL_S = 0.05
 """Pause between two looks."""
-LOG_LINES = 60
+LOG_LINES = 200
 """Of each worker's log, how much is printed at the end of a test."""
 COMMAND_TIMEOUT_S = 60.0
 """A command of the CLI takes a second."""
@@ -228,3 +228,6 @@ class Workers:
             worker.kill()
             print(f"--- the end of the log of worker {worker.name}")
             print("\n".join(worker.log.splitlines()[-LOG_LINES:]))
+        astonished = [worker.name for worker in self.all if worker.logged("Traceback")]
+        if error is None and astonished:
+            raise AssertionError(f"workers {astonished} logged tracebacks: nothing that tests do to them may surprise them")

@@ -1,7 +1,8 @@
 """A broker with npstream's topics, empty at first: what is sent to them, and whether workers are done with it."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from confluent_kafka import Producer
@@ -43,11 +44,22 @@ class Sending(NamedTuple):
 class World:
     """The topics of one application. It takes those of any other on the same broker away, since their names are fixed."""
 
-    def __init__(self, bootstrap: str, app_id: str, transactional: bool = True, partitions: int = PARTITIONS) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        app_id: str,
+        transactional: bool = True,
+        partitions: int = PARTITIONS,
+        configs: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """`configs` are further entries of topics' configurations."""
         self.bootstrap = bootstrap
         self.app_id = app_id
         self.transactional = transactional
-        self.plan = planned_topics(Settings(bootstrap=bootstrap, app_id=app_id, partitions=partitions))
+        self.plan = [
+            replace(topic, config={**topic.config, **(configs or {}).get(topic.name, {})})
+            for topic in planned_topics(Settings(bootstrap=bootstrap, app_id=app_id, partitions=partitions))
+        ]
         self.topics = TopicAdmin(bootstrap)
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
         others = [name for name in self.topics.names() if name.startswith("nps.")]
