@@ -39,6 +39,7 @@ LINES = ("scoring", "whole", "faust")
 @click.option("--rounds", type=click.IntRange(1), help="How often each line is run, in turn; 3 unless given.")
 @click.option("--quick", is_flag=True, help=f"One round of {QUICK_RESPONSES} and {QUICK_FAUST_RESPONSES} responses.")
 @click.option("--lines", default=",".join(LINES), show_default=True, help="Which to run.")
+@click.option("--set", "tuning", multiple=True, metavar="NAME=VALUE", help="A setting for npstream's workers, for trying out.")
 @click.option("--bootstrap", envvar=BOOTSTRAP_VARIABLE, help="An empty Kafka to use; otherwise one is started.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all figures here.")
 @click.option(
@@ -50,6 +51,7 @@ def main(
     rounds: int | None,
     quick: bool,
     lines: str,
+    tuning: tuple[str, ...],
     bootstrap: str | None,
     json_file: Path | None,
     markdown: Path | None,
@@ -60,9 +62,10 @@ def main(
     """
     responses = responses or (QUICK_RESPONSES if quick else RESPONSES)
     faust_responses = faust_responses or (QUICK_FAUST_RESPONSES if quick else FAUST_RESPONSES)
+    settings = dict(_pair(text) for text in tuning)
     known: dict[str, Line] = {
-        "scoring": scoring_line(responses),
-        "whole": whole_line(responses),
+        "scoring": scoring_line(responses, settings),
+        "whole": whole_line(responses, settings),
         "faust": FaustLine(faust_responses),
     }
     chosen = [name.strip() for name in lines.split(",")]
@@ -89,6 +92,13 @@ def main(
     if markdown is not None and not results.failures:
         report.write_markdown(results, markdown)
     sys.exit(1 if results.failures else 0)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--set {text}: write NAME=VALUE")
+    return name, value
 
 
 def _measure(lines: Sequence[Line], rounds: int, ground: Ground, console: Console) -> Results:

@@ -1,6 +1,6 @@
 """Fills a topic with the stream before a run begins: what is measured is processing, not production."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import KafkaException, Producer
 
@@ -19,7 +19,7 @@ def fill(
     topic: str,
     answers: Iterable[Answer],
     encode: Callable[[Answer], bytes],
-    headers: dict[str, bytes] | None = None,
+    headers: Mapping[str, bytes] | None = None,
 ) -> None:
     """Produce all answers, keyed by their account, at the partitions of Kafka's own partitioner. Raises KafkaException."""
     failed: list[str] = []

@@ -166,6 +166,7 @@ async def report() -> None:
         await asyncio.sleep(POLL_S)
     await asyncio.sleep(0)  # lets the agent acknowledge the last response
     await app.producer.flush()
-    await app.consumer.commit()
+    await app.consumer.commit()  # does no more than wait if a commit is under way,
+    await app.consumer.commit()  # so once more
     say("ended")
     os._exit(0)  # an orderly stop takes seconds, and all is written
