@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from npstream.broker import HOST, free_port
 from schemas import topics
@@ -56,6 +57,16 @@ def kafka() -> Iterator[ComposedKafka]:
 @pytest.fixture(scope="module")
 def bootstrap(kafka: ComposedKafka) -> str:
     return kafka.bootstrap
+
+
+def test_kafka_knows_every_setting_that_it_is_given(bootstrap: str) -> None:
+    """It starts all the same if it does not, and keeps the value to itself, since it might be a secret."""
+    administrator = AdminClient({"bootstrap.servers": bootstrap})
+    (answer,) = administrator.describe_configs([ConfigResource(ConfigResource.Type.BROKER, "1")]).values()
+    entries = answer.result(SCORED_TIMEOUT_S)
+    environ = services()["kafka"]["environment"]
+    given = [name.removeprefix("KAFKA_").replace("_", ".").lower() for name in environ if name.startswith("KAFKA_")]
+    assert [name for name in given if name not in entries or entries[name].is_sensitive] == []
 
 
 def own(name: str) -> dict[str, object]:
