@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -17,11 +18,27 @@ LOOP_TIMEOUT_S = 30.0
 """An event loop that has not turned for so long hangs: batches take tens of milliseconds."""
 
 
+REQUEST_TIMEOUT_S = 10.0
+"""A connection that says nothing for so long is closed."""
+
+
 class PortTaken(OSError):
     """The port is in use, or the host is not ours; the message names the settings."""
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection: one that says nothing must not keep a probe waiting."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away or said nothing is no news; answers that fail are logged by the WSGI handler."""
+        logger.debug("%s went away", client_address, exc_info=True)
+
+
 class _Quiet(WSGIRequestHandler):
+    timeout = REQUEST_TIMEOUT_S
+
     def log_message(self, format: str, *args: Any) -> None:
         """Probes and scrapes come every few seconds: not worth a line each."""
 
@@ -48,7 +65,7 @@ class Health:
     def start(self, host: str, port: int) -> None:
         """Serve in a thread. Raises PortTaken."""
         try:
-            self._server = make_server(host, port, self._answer, handler_class=_Quiet)
+            self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Quiet)
         except OSError as error:
             raise PortTaken(
                 f"cannot serve metrics on {host}:{port}: {error.strerror}; change http_host or http_port"
