@@ -115,6 +115,15 @@ async def open_task(
 
 
 async def _settle(name: TaskName, broker: Broker, rules: OpeningRules) -> Ends:
+    # Asked for first: the ends of a partition that is not there are an answer that never comes.
+    count = await broker.partitions(name.changelog)
+    if count is None:
+        raise Refusal(f"{name}: changelog {name.changelog} does not exist: {name.anew}")
+    if count <= name.partition:
+        raise Refusal(
+            f"{name}: changelog {name.changelog} has {count} partitions, and this is partition {name.partition}: "
+            "it needs as many as its sources"
+        )
     deadline = time.monotonic() + rules.settle_timeout_s
     while True:
         ends = await broker.ends(name.changelog, name.partition)
