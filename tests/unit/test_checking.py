@@ -51,8 +51,8 @@ def grow(bench: Bench) -> None:
     bench.cluster.topics["in"].append(PartitionLog("in", 1))
 
 
-def remove(bench: Bench) -> None:
-    del bench.cluster.topics["in"]
+def remove(bench: Bench, topic: str) -> None:
+    del bench.cluster.topics[topic]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ CASES = {
         r"in-0 holds another record at offset \d+ than the one consumed: the topic was recreated",
         r"restore it, or delete topic app-counting-changelog and the offsets of group app-counting to start anew",
     ),
-    "source gone": Case(remove, r"source topic in does not exist", r"create it"),
+    "source gone": Case(lambda bench: remove(bench, "in"), r"source topic in does not exist", r"create it"),
     "source grown": Case(
         grow, r"in has 2 partitions, the state was made with 1: keys have moved", r"replay into new topics with the new count"
     ),
@@ -83,6 +83,16 @@ CASES = {
         lambda bench: bench.cluster.log("in", 0).delete_before(end(bench)),
         r"in-0 begins at \d+, the position says \d+: retention deleted \d+ offsets before they were consumed",
         r"set accept_gaps to go on without them",
+    ),
+    "changelog gone": Case(
+        lambda bench: remove(bench, CHANGELOG),
+        r"changelog app-counting-changelog does not exist",
+        r"restore it, or delete topic app-counting-changelog and the offsets of group app-counting to start anew",
+    ),
+    "changelog with too few partitions": Case(
+        lambda bench: bench.cluster.topics.update({CHANGELOG: []}),
+        r"changelog app-counting-changelog has 0 partitions, and this is partition 0",
+        r"it needs as many as its sources",
     ),
     "changelog emptied": Case(
         lambda bench: lose_changelog(bench, 17),
