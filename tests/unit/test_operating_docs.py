@@ -22,7 +22,7 @@ from streams.metrics import EngineMetrics
 from streams.phase import Phase
 from streams.task_name import TaskName
 from tests.metric_catalogue import catalogue
-from tests.unit.test_deploy import alerts
+from tests.unit.test_alerts import alerts
 
 ROOT = Path(__file__).parents[2]
 CONSUMERS, OPERATIONS, METRICS = (
