@@ -78,7 +78,7 @@ def own(name: str) -> dict[str, object]:
 
 
 def topic_set_up(bootstrap: str) -> subprocess.CompletedProcess[str]:
-    return command(bootstrap, "npstream", *services()["topics"]["command"], **own("topics"))
+    return command(bootstrap, "npstream", *services()["topics"]["command"], settings=own("topics"))
 
 
 def produce(bootstrap: str, sent: Mapping[str, str]) -> None:

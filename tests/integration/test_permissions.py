@@ -31,6 +31,7 @@ PATIENCE_S = 60.0
 """Each step takes a second or three; the rest is for a busy machine."""
 PARTITIONS = 2
 """Two, so that a response can be at another partition than its account's."""
+SETTINGS = {"partitions": PARTITIONS}
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 LOGINS = " ".join(f'user_{user}="{user}-password"' for user in (*AGENTS, "limited"))
 GUARDED = {
@@ -88,7 +89,7 @@ def permissions(user: str | None = None) -> list[AclBinding]:
 
 def prepare(kafka: GuardedKafka, granted: list[AclBinding]) -> None:
     """Make the topics, and allow what is granted."""
-    assert command(kafka.bootstrap, "npstream", "topics", "create", partitions=PARTITIONS).returncode == 0
+    assert command(kafka.bootstrap, "npstream", "topics", "create", settings=SETTINGS).returncode == 0
     administrator = AdminClient({"bootstrap.servers": kafka.bootstrap})
     for done in administrator.create_acls(list(set(granted))).values():
         done.result(PATIENCE_S)
@@ -121,7 +122,7 @@ def send(bootstrap: str) -> None:
 
 def test_each_agent_runs_with_the_permissions_of_its_row(kafka: GuardedKafka, tmp_path: Path) -> None:
     prepare(kafka, permissions())
-    with Workers(kafka.guarded, "npstream", tmp_path, partitions=PARTITIONS) as workers:
+    with Workers(kafka.guarded, "npstream", tmp_path, **SETTINGS) as workers:
         running = [workers.start(agents=agent, **login(agent)) for agent in AGENTS]
         for worker in running:
             worker.wait_ready()
@@ -138,7 +139,7 @@ def test_a_worker_that_lacks_a_permission_ends_at_its_start_and_names_it(kafka: 
     prepare(
         kafka, [one for one in permissions("limited") if (one.name, one.operation) != (topics.DETRACTORS, AclOperation.WRITE)]
     )
-    done = command(kafka.guarded, "npstream", "worker", partitions=PARTITIONS, http_port=0, **login("limited"))
+    done = command(kafka.guarded, "npstream", "worker", settings={**SETTINGS, **login("limited")})
     assert done.returncode == 1
     assert [line for line in done.stderr.splitlines() if line.startswith("npstream: ")] == [
         f"npstream: topic permissions: this user may not do all that the agents do; allow Write on {topics.DETRACTORS}"
