@@ -10,7 +10,7 @@ from typing import Final
 from agents import keys
 from agents.categories import CATEGORY_OF
 from agents.history import Entry, History
-from agents.responses import Segments
+from agents.responses import Pairs
 from agents.statistics import nps
 from agents.tables import Tables
 from agents.versions import Known, decode_known, encode_known
@@ -59,9 +59,9 @@ class Ledger:
         self._reach = 2 * spans.longest
         """A response this many days old is neither in a window nor in one before."""
         self._accounts: dict[str, Account] = state.cache.setdefault("accounts", {})
-        self._gathered: dict[tuple[Segments, int, int, int], int] = {}
+        self._gathered: dict[tuple[Pairs, int, int, int], int] = {}
         """Amounts by segments, day, the day until which they are held (or `COUNTED`), and category."""
-        self._gathered_by: dict[tuple[Segments, int], int] = {}
+        self._gathered_by: dict[tuple[Pairs, int], int] = {}
         """The last record that changed some segments: of a day's responses, or (0) of their respondents alone."""
 
     def turn_to(self, number: int, day: int) -> None:
@@ -111,38 +111,39 @@ class Ledger:
         total = promoters + passives + detractors
         return nps(promoters, total, detractors) if total else None
 
-    def put(self, account: Account, response_id: str, known: Known, history: History | None) -> None:
+    def put(self, account: Account, entry: Entry, known: Known, history: History | None) -> None:
         """Count a response; without a history it is anonymous."""
-        day, category = known.responded_at // DAY_MS, CATEGORY_OF[known.score]
+        day, category = entry.at // DAY_MS, CATEGORY_OF[entry.score]
         before = after = None
         if history is not None:
-            before, after = history.add(Entry(known.responded_at, response_id, known.score))
+            before, after = history.add(entry)
         if self.day - day >= self._reach:
             return
         table, segments = self._table(account), known.segments
-        if history is None:
-            table.count(self.state, day, category, 1)
-        elif after is None:
+        until = FOREVER if after is None else after.at // DAY_MS
+        if history is not None and after is None:
             table.enter(self.state, day, category)
-            until = FOREVER
         else:
             table.count(self.state, day, category, 1)
-            until = after.at // DAY_MS
-            table.hold(self.state, day, until, category, 1)
+            if history is not None:
+                table.hold(self.state, day, until, category, 1)
         if segments:
-            self._gather(segments, day, COUNTED, category, 1)
+            gathered = self._gathered
+            key = (segments, day, COUNTED, category)
+            gathered[key] = gathered.get(key, 0) + 1
             self._gathered_by[segments, day] = self._number
             if history is not None:
-                self._gather(segments, day, until, category, 1)
+                key = (segments, day, until, category)
+                gathered[key] = gathered.get(key, 0) + 1
         if before is not None and until != day:
             self._follow(account, table, before, until, day)
 
-    def take(self, account: Account, response_id: str, known: Known, history: History | None) -> None:
+    def take(self, account: Account, entry: Entry, known: Known, history: History | None) -> None:
         """Take a response out again."""
-        day, category = known.responded_at // DAY_MS, CATEGORY_OF[known.score]
+        day, category = entry.at // DAY_MS, CATEGORY_OF[entry.score]
         before = after = None
         if history is not None:
-            before, after = history.remove(Entry(known.responded_at, response_id, known.score))
+            before, after = history.remove(entry)
         if self.day - day >= self._reach:
             return
         table, segments = self._table(account), known.segments
@@ -208,6 +209,6 @@ class Ledger:
         if known.segments:
             self._gathered_by[known.segments, 0] = self._number
 
-    def _gather(self, segments: Segments, day: int, until: int, category: int, amount: int) -> None:
+    def _gather(self, segments: Pairs, day: int, until: int, category: int, amount: int) -> None:
         key = (segments, day, until, category)
         self._gathered[key] = self._gathered.get(key, 0) + amount

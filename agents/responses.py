@@ -1,187 +1,202 @@
 """From a decoded record to a response or retraction that can be counted: strict, since anybody may write to the topic.
 
-What is null or empty is as good as absent; nothing else is coerced. The order of the checks is that of the fields.
+What is null or empty is as good as absent; nothing else is coerced.
 """
 
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.dead_letters import Reason, Unusable
-from schemas.events import DIMENSION_PATTERN, MAX_COMMENT_BYTES, MAX_ID_CHARS, MAX_SEGMENT_VALUE_CHARS, MAX_SEGMENTS
+from schemas.events import (
+    DIMENSION_PATTERN,
+    MAX_COMMENT_BYTES,
+    MAX_ID_CHARS,
+    MAX_SEGMENT_VALUE_CHARS,
+    MAX_SEGMENTS,
+    Id,
+    Score,
+    SegmentValue,
+)
 from schemas.times import format_time, parse_time
 from streams.processor import DAY_MS
 
-REMEMBERED_SEGMENTS: Final = 8_192
-"""Most responses name the same pairs as an earlier one did; each set of pairs takes up to some 2 KB."""
-
-Segments = tuple[str, ...]
-"""Pairs as `dimension=value`, sorted. A dimension has no `=`, so a pair is read from its left."""
-
+REMEMBERED_SEGMENTS: Final = 4_096
+"""Most responses name the same pairs as an earlier one did; each set of pairs takes up to some 10 KB, mostly 500 bytes."""
 REMEMBERED_TIMES: Final = 4_096
 """A time is written several times for each response, and responses that arrive together are of the same time, or nearly."""
+WORST_UTF_8: Final = 4
+"""Bytes of the longest character."""
+
+Pairs = tuple[str, ...]
+"""Segments as `dimension=value`, sorted. A dimension has no `=`, so a pair is read from its left."""
+
+Moment = Annotated[str, Meta(min_length=1)] | int | float
+"""A time as it comes."""
+
+
+class Given(Struct, gc=False):
+    """The fields of a record as accepted; the times as text. A retraction has the ids, and what it brings besides."""
+
+    response_id: Id
+    account_id: Id
+    score: Score | UnsetType
+    responded_at: Moment | UnsetType
+    respondent_id: Id | UnsetType = UNSET
+    updated_at: Moment | UnsetType = UNSET
+    comment: Annotated[str, Meta(min_length=1, max_length=MAX_COMMENT_BYTES // WORST_UTF_8)] | UnsetType = UNSET
+    segments: dict[str, SegmentValue] | UnsetType = UNSET
+    segment: SegmentValue | UnsetType = UNSET
+    survey_id: Id | UnsetType = UNSET
+    source: Id | UnsetType = UNSET
+    channel: Id | UnsetType = UNSET
+    locale: Id | UnsetType = UNSET
+    kind: Literal["response"] | UnsetType = UNSET
+
+
+class Said(Struct, gc=False):
+    """One usable record."""
+
+    given: Given
+    version: int
+    """`updated_at`, else the record's timestamp, in ms."""
+    live: bool
+    """False: a retraction."""
+    score: int = 0
+    at: int = 0
+    """`responded_at` in ms."""
+    respondent_id: str | None = None
+    pairs: Pairs = ()
+    """Empty if it names none."""
+
 
 text_of = lru_cache(maxsize=REMEMBERED_TIMES)(format_time)
 """`format_time`, remembered."""
 
+_convert = msgspec.convert
 _DIMENSION = re.compile(DIMENSION_PATTERN.strip("^$"))
-_PASSED_ON: Final = ("survey_id", "source", "channel", "locale")
-_WORST_UTF_8: Final = 4
-"""Bytes of the longest character."""
-
-
-class Said(msgspec.Struct, gc=False):
-    """One usable record: a response, or a retraction (`live` is false, and there is nothing but the ids and the version)."""
-
-    account_id: str
-    response_id: str
-    version: int
-    """`updated_at`, else the record's timestamp, in ms."""
-    live: bool
-    body: dict[str, Any]
-    """The fields as accepted, in the contract's order, for the event that tells of it; without segments."""
-    score: int = 0
-    responded_at: int = 0
-    respondent_id: str | None = None
-    comment: str = ""
-    segments: Segments = ()
-    """Empty if it names none."""
+_TEXTS: Final = ("survey_id", "source", "channel", "locale")
 
 
 def read(fields: Any, timestamp: int) -> Said:
-    """Check a decoded record with its timestamp in ms.
-
-    Raises `Unusable` with the name of the faulty field.
-    """
-    if type(fields) is not dict:
-        raise Unusable(Reason.WRONG_TYPE, "the record is no JSON object")
-    get = fields.get
-    response_id = get("response_id")
-    if type(response_id) is not str or not 0 < len(response_id) <= MAX_ID_CHARS:
-        raise _bad_id("response_id", response_id)
-    account_id = get("account_id")
-    if type(account_id) is not str or not 0 < len(account_id) <= MAX_ID_CHARS:
-        raise _bad_id("account_id", account_id)
-    kind = get("kind")
-    if kind is not None and kind != "response":
-        if kind != "retraction":
-            raise Unusable(Reason.NOT_A_RESPONSE, "kind: neither 'response' nor 'retraction'")
-        taken_back = {"response_id": response_id, "account_id": account_id}
-        version = _version(get("updated_at"), timestamp, taken_back)
-        _pass_on(fields, taken_back)
-        return Said(account_id, response_id, version, False, taken_back)
-
-    score = get("score")
-    if type(score) is not int or not 0 <= score <= 10:
-        if "score" not in fields:
-            raise Unusable(Reason.MISSING_FIELD, "score: missing")
-        raise Unusable(Reason.BAD_SCORE, "score: no integer from 0 to 10")
-    responded_at = get("responded_at")
-    if responded_at is None:
-        raise Unusable(Reason.MISSING_FIELD, "responded_at: missing")
+    """Check a decoded record with its timestamp in ms. Raises `Unusable` with the name of the faulty field."""
     try:
-        at = parse_time(responded_at)
-    except ValueError as error:
-        raise Unusable(Reason.BAD_TIME, f"responded_at: {error}") from error
+        given = _convert(fields, Given)
+    except msgspec.ValidationError:
+        # Rare, and perhaps no fault: a retraction, or something null or empty.
+        given = _look_closely(fields)
+    version = timestamp
+    if given.updated_at is not UNSET:
+        version = _time("updated_at", given.updated_at)
+        given.updated_at = text_of(version)
+    if given.responded_at is UNSET:
+        return Said(given, version, False)
+    at = _time("responded_at", given.responded_at)
     if at > timestamp + DAY_MS:
-        raise Unusable(Reason.FUTURE, f"responded_at: {text_of(at)} is more than a day after the record")
-    body: dict[str, Any] = {
-        "response_id": response_id,
-        "account_id": account_id,
-        "score": score,
-        "responded_at": text_of(at),
-    }
-    respondent_id = get("respondent_id")
-    if respondent_id is not None:
-        if respondent_id == "":
-            respondent_id = None
-        elif type(respondent_id) is not str or len(respondent_id) > MAX_ID_CHARS:
-            raise _bad_id("respondent_id", respondent_id)
-        else:
-            body["respondent_id"] = respondent_id
-    version = _version(get("updated_at"), timestamp, body)
-    comment = get("comment")
-    if comment is None:
-        comment = ""
-    elif type(comment) is not str:
-        raise Unusable(Reason.WRONG_TYPE, "comment: no text")
-    elif comment:
-        if len(comment) > MAX_COMMENT_BYTES // _WORST_UTF_8 and len(comment.encode()) > MAX_COMMENT_BYTES:
-            raise Unusable(Reason.TOO_LARGE, f"comment: more than {MAX_COMMENT_BYTES} bytes")
-        body["comment"] = comment
-    segments = _read_segments(get("segments"), get("segment"))
-    _pass_on(fields, body)
-    return Said(account_id, response_id, version, True, body, score, at, respondent_id, comment, segments)
+        raise Unusable(Reason.FUTURE, f"responded_at: {format_time(at)} is more than a day after the record")
+    given.responded_at = text_of(at)
+    respondent_id = given.respondent_id
+    return Said(
+        given,
+        version,
+        True,
+        given.score,  # type: ignore[arg-type]
+        at,
+        None if respondent_id is UNSET else respondent_id,
+        _pairs_of(given),
+    )
 
 
 @lru_cache(maxsize=REMEMBERED_SEGMENTS)
-def by_dimension(segments: Segments) -> dict[str, str]:
+def by_dimension(pairs: Pairs) -> dict[str, str]:
     """The pairs as they stand in events. Do not change the result."""
-    return dict(pair.split("=", 1) for pair in segments)
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _version(updated_at: Any, timestamp: int, body: dict[str, Any]) -> int:
-    if updated_at is None or updated_at == "":
-        return timestamp
+def _time(field: str, value: Any) -> int:
     try:
-        version = parse_time(updated_at)
+        return parse_time(value)
     except ValueError as error:
-        raise Unusable(Reason.BAD_TIME, f"updated_at: {error}") from error
-    body["updated_at"] = text_of(version)
-    return version
+        raise Unusable(Reason.BAD_TIME, f"{field}: {error}") from error
 
 
-def _pass_on(fields: dict[str, Any], body: dict[str, Any]) -> None:
-    for name in _PASSED_ON:
-        if name in fields:
-            value = fields[name]
-            if value is None or value == "":
-                continue
-            if type(value) is not str:
-                raise Unusable(Reason.WRONG_TYPE, f"{name}: no text")
-            if len(value) > MAX_ID_CHARS:
-                raise Unusable(Reason.BAD_ID, f"{name}: more than {MAX_ID_CHARS} characters")
-            body[name] = value
-
-
-def _read_segments(given: Any, segment: Any) -> Segments:
-    if given is None:
-        given = {}
-    elif type(given) is not dict:
-        raise Unusable(Reason.WRONG_TYPE, "segments: no object")
-    if segment is not None and segment != "" and not given.get("segment"):
-        given = {**given, "segment": segment}
-    if not given:
-        return ()
-    try:
-        return _pairs(tuple(given.items()))
-    except TypeError:  # a list or an object for a value
-        raise Unusable(Reason.BAD_SEGMENT, "segments: a value is no text") from None
+def _pairs_of(given: Given) -> Pairs:
+    segments = given.segments
+    if segments is UNSET:
+        return () if given.segment is UNSET else _pairs((("segment", given.segment),))
+    if given.segment is not UNSET and "segment" not in segments:
+        segments["segment"] = given.segment
+    return _pairs(tuple(segments.items()))
 
 
 @lru_cache(maxsize=REMEMBERED_SEGMENTS)
-def _pairs(items: tuple[tuple[str, Any], ...]) -> Segments:
-    pairs = []
-    for dimension, value in items:
+def _pairs(segments: tuple[tuple[str, str], ...]) -> Pairs:
+    for dimension, _ in segments:
         if _DIMENSION.fullmatch(dimension) is None:
             raise Unusable(Reason.BAD_SEGMENT, f"segments: {dimension[:40]!r} is no dimension: a-z, 0-9 and _, at most 40")
-        if value is None or value == "":
-            continue
-        if type(value) is not str:
-            raise Unusable(Reason.BAD_SEGMENT, f"segments.{dimension}: no text")
-        if len(value) > MAX_SEGMENT_VALUE_CHARS:
-            raise Unusable(Reason.BAD_SEGMENT, f"segments.{dimension}: more than {MAX_SEGMENT_VALUE_CHARS} characters")
-        pairs.append(f"{dimension}={value}")
-    if len(pairs) > MAX_SEGMENTS:
-        raise Unusable(Reason.BAD_SEGMENT, f"segments: {len(pairs)} pairs, at most {MAX_SEGMENTS} are counted")
-    return tuple(sorted(pairs))
+    if len(segments) > MAX_SEGMENTS:
+        raise Unusable(Reason.BAD_SEGMENT, f"segments: {len(segments)} pairs, at most {MAX_SEGMENTS} are counted")
+    return tuple(sorted(f"{dimension}={value}" for dimension, value in segments))
 
 
-def _bad_id(field: str, value: Any) -> Unusable:
+def _look_closely(fields: Any) -> Given:
+    """What is null or empty left out, or else what is wrong, in the order of the fields."""
+    if type(fields) is not dict:
+        raise Unusable(Reason.WRONG_TYPE, "the record is no JSON object")
+    fields = {name: value for name, value in fields.items() if value is not None or name == "score"}
+    ids = (_id("response_id", fields.get("response_id")), _id("account_id", fields.get("account_id")))
+    texts: dict[str, Any] = {name: _id(name, fields[name]) for name in _TEXTS if fields.get(name, "") != ""}
+    if fields.get("updated_at", "") != "":
+        texts["updated_at"] = fields["updated_at"]
+    kind = fields.get("kind", "response")
+    if kind == "retraction":
+        return Given(*ids, UNSET, UNSET, **texts)
+    if kind != "response":
+        raise Unusable(Reason.NOT_A_RESPONSE, "kind: neither 'response' nor 'retraction'")
+    if "score" not in fields:
+        raise Unusable(Reason.MISSING_FIELD, "score: missing")
+    score = fields["score"]
+    if type(score) is not int or not 0 <= score <= 10:
+        raise Unusable(Reason.BAD_SCORE, "score: no integer from 0 to 10")
+    if "responded_at" not in fields:
+        raise Unusable(Reason.MISSING_FIELD, "responded_at: missing")
+    if fields.get("respondent_id", "") != "":
+        texts["respondent_id"] = _id("respondent_id", fields["respondent_id"])
+    if fields.get("comment", "") != "":
+        texts["comment"] = _comment(fields["comment"])
+    segments = fields.get("segments", {})
+    if type(segments) is not dict:
+        raise Unusable(Reason.WRONG_TYPE, "segments: no object")
+    segments = {dimension: _segment(dimension, value) for dimension, value in segments.items() if value not in (None, "")}
+    if fields.get("segment", "") != "":
+        segments.setdefault("segment", _segment("segment", fields["segment"]))
+    return Given(*ids, score, fields["responded_at"], segments=segments or UNSET, **texts)
+
+
+def _id(field: str, value: Any) -> str:
     if value is None:
-        return Unusable(Reason.MISSING_FIELD, f"{field}: missing")
+        raise Unusable(Reason.MISSING_FIELD, f"{field}: missing")
     if type(value) is not str:
-        return Unusable(Reason.WRONG_TYPE, f"{field}: no text")
-    return Unusable(Reason.BAD_ID, f"{field}: {'more than ' + str(MAX_ID_CHARS) + ' characters' if value else 'empty'}")
+        raise Unusable(Reason.WRONG_TYPE, f"{field}: no text")
+    if not 0 < len(value) <= MAX_ID_CHARS:
+        raise Unusable(Reason.BAD_ID, f"{field}: {len(value)} characters, must be 1 to {MAX_ID_CHARS}")
+    return value
+
+
+def _comment(value: Any) -> str:
+    if type(value) is not str:
+        raise Unusable(Reason.WRONG_TYPE, "comment: no text")
+    if len(value.encode()) > MAX_COMMENT_BYTES:
+        raise Unusable(Reason.TOO_LARGE, f"comment: more than {MAX_COMMENT_BYTES} bytes")
+    return value
+
+
+def _segment(dimension: str, value: Any) -> str:
+    if type(value) is not str:
+        raise Unusable(Reason.BAD_SEGMENT, f"segments.{dimension}: no text")
+    if len(value) > MAX_SEGMENT_VALUE_CHARS:
+        raise Unusable(Reason.BAD_SEGMENT, f"segments.{dimension}: more than {MAX_SEGMENT_VALUE_CHARS} characters")
+    return value

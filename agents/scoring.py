@@ -77,7 +77,7 @@ class Scoring:
                 fields = loads(record.value)
                 stage = "validate"
                 said = read(fields, record.timestamp)
-                account = ledger.account(said.account_id)
+                account = ledger.account(said.given.account_id)
                 if partition_of(account.name, partitions) != partition:
                     stage = "score"
                     _send_home(record, account, outbox)
@@ -87,7 +87,7 @@ class Scoring:
                 outbox.send(topics.DEAD_LETTERS, record.key, record.value, record.timestamp, headers, route=record.partition)
                 outbox.count("dead_letters", error.reason)
                 continue
-            self._score(record, said, account, ledger, acceptance, outbox)
+            self._accept(record, account, said, acceptance, ledger, outbox)
         Publishing(ledger, outbox).changes(batch)
         ledger.trim()
         return outbox
@@ -104,26 +104,28 @@ class Scoring:
         ledger.trim()
         return outbox
 
-    def _score(
-        self, record: Record, said: Said, account: Account, ledger: Ledger, acceptance: Acceptance, outbox: Outbox
+    def _accept(
+        self, record: Record, account: Account, said: Said, acceptance: Acceptance, ledger: Ledger, outbox: Outbox
     ) -> None:
-        """One usable record that is at home."""
-        before = ledger.known(account, said.response_id)
+        """One usable record that is at home: does it change what is known?"""
+        response_id = said.given.response_id
+        before = ledger.known(account, response_id)
         digest = digest_of(said)
         after = merged(before, said, digest, ledger.day)
         if after is None:
             outbox.count("duplicates")
-        elif before is not None and same_content(before, after):
+            return
+        if before is not None and same_content(before, after):
             outbox.count("duplicates")
-            ledger.remember(account, said.response_id, after)
+            ledger.remember(account, response_id, after)
+            return
+        acceptance.begin(record, account, said, digest)
+        if before is not None and ledger.counts(before):
+            acceptance.amend(before, after)
+        elif after.live:
+            acceptance.arrive(after, self._labels.get(said.given.source or "", "other"))
         else:
-            acceptance.begin(record, account, said, digest, self._labels.get(said.body.get("source", ""), "other"))
-            if before is not None and ledger.counts(before):
-                acceptance.amend(before, after)
-            elif after.live:
-                acceptance.arrive(after)
-            else:
-                acceptance.mark(after)
+            acceptance.mark(after)
 
 
 def _send_home(record: Record, account: Account, outbox: Outbox) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from agents.responses import Said, Segments
+from agents.responses import Pairs, Said
 
 DIGEST_BYTES: Final = 16
 """Of a hash over all that identifies a record's content: ids of events are made of it."""
@@ -41,7 +41,7 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     responded_at: int = 0
     respondent_id: str | None = None
     comment: bytes = b""
-    segments: Segments = ()
+    segments: Pairs = ()
     named: tuple[int, bytes] | None = None
     """The stamp of the record that named the segments; None: that of the content."""
     events: int = 0
@@ -56,48 +56,41 @@ encode_known = _encode
 
 def digest_of(said: Said) -> bytes:
     """A hash over ids, version and content of a record: the same for each repeat of it."""
-    content = (
-        said.account_id,
-        said.response_id,
-        said.version,
-        said.live,
-        said.score,
-        said.responded_at,
-        said.respondent_id,
-        said.comment,
-        said.segments,
-    )
-    return hashlib.blake2b(_encode(content), digest_size=DIGEST_BYTES).digest()
+    given = said.given
+    content = (given.account_id, given.response_id, said.version, said.live, said.score, said.at, said.respondent_id)
+    return hashlib.blake2b(_encode((content, given.comment or "", said.pairs)), digest_size=DIGEST_BYTES).digest()
 
 
 def merged(known: Known | None, said: Said, digest: bytes, day: int) -> Known | None:
     """What is known once a record has been heard on a day; None if the record is older than what is known in every way."""
     stamp = digest[:STAMP_BYTES] if said.live else RETRACTED
-    names = bool(said.segments) or not said.live
-    comment = hashlib.blake2b(said.comment.encode(), digest_size=COMMENT_BYTES).digest() if said.comment else b""
-    if known is None:
-        return Known(
-            said.version,
-            stamp,
-            day,
-            said.live,
-            said.score,
-            said.responded_at,
-            said.respondent_id,
-            comment,
-            said.segments,
-            None if names else UNNAMED,
-        )
-    heard = (said.version, stamp)
-    content = (known.version, known.stamp)
-    named = known.named or content
-    newer, renamed = heard > content, names and heard > named
+    named = None if said.pairs or not said.live else UNNAMED
+    comment = said.given.comment
+    heard = Known(
+        said.version,
+        stamp,
+        day,
+        said.live,
+        said.score,
+        said.at,
+        said.respondent_id,
+        hashlib.blake2b(comment.encode(), digest_size=COMMENT_BYTES).digest() if comment else b"",
+        said.pairs,
+        named,
+    )
+    return heard if known is None else _later(known, heard)
+
+
+def _later(known: Known, heard: Known) -> Known | None:
+    """What is known already, and what a record says: the later of both, content and segments each by itself."""
+    content = (heard.version, heard.stamp)
+    newer = content > (known.version, known.stamp)
+    named = known.named or (known.version, known.stamp)
+    renamed = heard.named is None and content > named
     if not newer and not renamed:
         return None
-    after = Known(said.version, stamp, day, said.live, said.score, said.responded_at, said.respondent_id, comment)
-    if not newer:
-        after = msgspec.structs.replace(known, heard=day)
-    after.segments, after.named = (said.segments, heard) if renamed else (known.segments, named)
+    after = heard if newer else msgspec.structs.replace(known, heard=heard.heard)
+    after.segments, after.named = (heard.segments, content) if renamed else (known.segments, named)
     if after.named == (after.version, after.stamp):
         after.named = None
     after.events, after.standing = known.events, known.standing

@@ -67,6 +67,11 @@ class Spans:
         """The windows of a rollup as JSON, to be filled with the statistics of the sums at `bases`."""
         self.open = [self._sums_at(age, -1) for age in range(2 * self.longest)]
         """By age in days: the bases of the sums, of one kind, that a response counts in while there is no later one."""
+        self.entered = [
+            tuple(tuple(base + kind for base in bases for kind in (category, self.kind + category)) for category in range(3))
+            for bases in self.open
+        ]
+        """By age in days and by category: all sums, of both kinds, that a respondent's latest response counts in."""
         self._cut: dict[tuple[int, int], tuple[int, ...]] = {}
         self.length_class = [next(k for k, length in enumerate(days) if gap < length) for gap in range(self.longest)]
         """By the days of an interval that was cut short: the shortest window in which that made a difference."""
@@ -227,11 +232,10 @@ class Table:
         age = self.as_of - day
         if age < 0:
             self.pending += 1
-        elif age < len(self._spans.open):
-            sums, respondents = self.sums, self._spans.kind + category
-            for base in self._spans.open[age]:
-                sums[base + category] += 1
-                sums[base + respondents] += 1
+        elif age < len(self._spans.entered):
+            sums = self.sums
+            for index in self._spans.entered[age][category]:
+                sums[index] += 1
 
     def hold(self, state: State, day: int, until: int, category: int, amount: int) -> None:
         """Put the intervals of `amount` respondents' responses in, or take them out if it is negative: from their day until the
