@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from streams.processor import State
+from streams.processor import State, UnfitState
 
 FOREVER: Final = 1 << 40
 """The day of a respondent's next response while there is none."""
@@ -127,7 +127,7 @@ class Spans:
         return tuple((lag, tuple(tuple(effects) for effects in slots)) for lag, slots in sorted(lags.items()))
 
 
-class WindowsChanged(RuntimeError):
+class WindowsChanged(UnfitState):
     """The state was made with other windows than those of the settings."""
 
 

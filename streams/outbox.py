@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     CoordinatorNotAvailableError,
     InvalidProducerEpoch,
+    InvalidTxnState,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -134,12 +135,17 @@ class _KafkaWriter:
             batch.close()
             pending.append((topic, count, await self._producer.send_batch(batch, topic, partition=partition)))
         end = None
+        failed: list[tuple[str, BaseException]] = []
         results = await asyncio.gather(*(future for _, _, future in pending), return_exceptions=True)
         for (topic, count, _), result in zip(pending, results, strict=True):
             if isinstance(result, BaseException):
-                raise failure(f"produce to {topic}", result) from result
-            if topic == self._changelog:
+                failed.append((topic, result))
+            elif topic == self._changelog:
                 end = result.offset + count
+        if failed:
+            # One refused batch makes the broker refuse the others for the state of the transaction: say the reason, not that.
+            topic, error = next((f for f in failed if not isinstance(f[1], InvalidTxnState)), failed[0])
+            raise failure(f"produce to {topic}", error) from error
         return end
 
 

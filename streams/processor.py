@@ -18,6 +18,11 @@ DAY_MS = 86_400_000
 """Milliseconds of a UTC day."""
 
 
+class UnfitState(Exception):
+    """The state was made under settings that its processor cannot go on with. The task is refused, with this message: one line
+    that says what to do. The one thing that a processor may raise."""
+
+
 class Record(Protocol):
     """One record of a source topic, as it was fetched."""
 
@@ -152,7 +157,8 @@ class Processor(Protocol):
         """Co-partitioned topics."""
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
-        """Handle the records in order. The result must not depend on where batches begin and end. Never raise for bad data."""
+        """Handle the records in order. The result must not depend on where batches begin and end. Never raise for bad data;
+        UnfitState says that the state is the trouble."""
 
     def tick(self, now: int, state: State) -> Outbox:
         """What passing time brings, at `now` in ms: a bounded share; set `Outbox.more` for another, keep a cursor in state."""

@@ -22,7 +22,7 @@ from streams.execution import Batch, Execution
 from streams.inbox import Inbox
 from streams.opening import Opened, Suspended, open_task
 from streams.phase import Phase
-from streams.processor import Processor, Record
+from streams.processor import Processor, Record, UnfitState
 from streams.task_name import TaskName
 
 logger = logging.getLogger(__name__)
@@ -215,7 +215,7 @@ class Task:
                 if self._strangers >= FOREIGN_GROUP_ATTEMPTS:
                     self._fatal(str(refusal))
                     return
-            except Refusal as refusal:
+            except (Refusal, UnfitState) as refusal:
                 self.refusal = str(refusal)
                 logger.error("refused: %s", refusal)
                 self._drop(Phase.REFUSED)

@@ -13,7 +13,7 @@ SETTLING    RESTORING BROKEN SUSPENDED REFUSED CLOSED
 RESTORING   CHECKING BROKEN SUSPENDED REFUSED CLOSED
 CHECKING    CLAIMING BROKEN SUSPENDED REFUSED CLOSED
 CLAIMING    RUNNING BROKEN SUSPENDED REFUSED CLOSED
-RUNNING     BROKEN SUSPENDED CLOSED
+RUNNING     BROKEN SUSPENDED REFUSED CLOSED
 BROKEN      FENCING SUSPENDED REFUSED CLOSED
 SUSPENDED   ASSIGNED CLOSED
 REFUSED     SUSPENDED CLOSED
@@ -56,7 +56,3 @@ def test_every_phase_can_end(phase: Phase) -> None:
 @pytest.mark.parametrize("name", OPENING)
 def test_each_step_of_an_opening_may_fail_be_revoked_or_refuse(name: str) -> None:
     assert {"BROKEN", "SUSPENDED", "REFUSED"} <= set(Phase[name].following)
-
-
-def test_a_running_task_is_refused_by_nothing() -> None:
-    assert "REFUSED" not in Phase.RUNNING.following

@@ -9,7 +9,7 @@ import pytest
 
 from streams.broker import BrokerAway, Writer
 from streams.phase import Phase
-from streams.processor import Outbox, Record, State, StreamTime
+from streams.processor import Outbox, Record, State, StreamTime, UnfitState
 from streams.task import TaskRules
 from tests.model.bench import RULES, Bench, Worker
 from tests.model.clock import run, until
@@ -33,6 +33,13 @@ class Failing(Counting):
         if self.failing:
             raise ZeroDivisionError("a bug in a processor")
         return super().process(batch, state, now)
+
+
+class Unfit(Counting):
+    """Cannot go on with the state that it finds."""
+
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+        raise UnfitState("the state was made with other windows: set them back")
 
 
 def outage(bench: Bench, worker: Worker, error: Callable[[str], BaseException]) -> Callable[[], None]:
@@ -153,6 +160,20 @@ def test_the_end_of_a_pump_is_never_silent(caplog: pytest.LogCaptureFixture) -> 
     assert "a batch failed for a reason that is not the broker's" in caplog.text
     assert "ZeroDivisionError: a bug in a processor" in caplog.text
     assert "opening again (failure 1)" in caplog.text
+
+
+def test_a_state_that_its_processor_cannot_go_on_with_is_refused_at_once() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.send(3)
+        worker = bench.worker()
+        worker.start()
+        await until(lambda: worker.task.phase is Phase.REFUSED)
+        assert worker.task.refusal == "the state was made with other windows: set them back"
+        assert worker.fatal == []
+        assert worker.noted.failures == []
+        await bench.end()
+
+    run(scenario(Bench(processors=[Unfit()])))
 
 
 def test_pauses_between_attempts_grow_up_to_their_bound() -> None:
