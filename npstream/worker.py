@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from npstream.admin import connect
 from npstream.facts import FACTS, PREFIX
-from npstream.failures import BrokerUnreachable, CheckFailed
+from npstream.failures import BrokerUnreachable, CheckFailed, UserError
 from npstream.findings import Status
 from npstream.hosting import processor, task_rules
 from npstream.permissions import Denied, permission_findings
@@ -20,7 +20,7 @@ from npstream.settings import Settings
 from npstream.topic_checks import topic_findings
 from npstream.topic_plan import planned_topics
 from streams.broker import BrokerAway, Ends
-from streams.health import Health
+from streams.health import Health, PortTaken
 from streams.kafka_broker import KafkaBroker
 from streams.lag import Progress, lag
 from streams.metrics import EngineMetrics, Reading, Readings
@@ -76,7 +76,10 @@ class Worker:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         Readings(self.registry, PREFIX, self._readings)
-        self.health.start(self.settings.http_host, self.settings.http_port)
+        try:
+            self.health.start(self.settings.http_host, self.settings.http_port)
+        except PortTaken as error:
+            raise UserError(str(error)) from error
         logger.info("metrics, /live and /ready on http://%s:%d", self.settings.http_host, self.health.port)
         turning = asyncio.create_task(self._turn())
         try:
