@@ -1,7 +1,7 @@
-"""Reads topics to their end and tells whether a group has come as far: by another client than npstream's own."""
+"""Reads topics to their end and tells whether an agent has come as far: by another client than npstream's own."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from streams.changelog import Position, position_key
+
 READ_TIMEOUT_S = 60.0
 """Bound of reading some topics to their end: a second for 100,000 records."""
 ANSWER_TIMEOUT_S = 20.0
@@ -22,8 +24,8 @@ ANSWER_TIMEOUT_S = 20.0
 CHUNK = 10_000
 """Records that one call takes."""
 
-NO_COORDINATOR_YET = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
-"""Answers of a broker that has just started: a group that has committed nothing there yet has read nothing."""
+TAIL = 500
+"""Records at the end of a changelog in which a position is looked for first: each batch ends with its positions."""
 
 
 class Read(NamedTuple):
@@ -48,7 +50,7 @@ def read(bootstrap: str, *topics: str, committed: bool = True) -> list[Read]:
     The end is what fetches say, the last stable offset if `committed`: embedded brokers list another.
     """
     with _consumer(bootstrap, committed=committed) as consumer:
-        found = [_as_read(message) for message in _to_end(consumer, _partitions(consumer, topics, {}))]
+        found = [_as_read(message) for message in _to_end(consumer, _partitions(consumer, topics))]
     return sorted(found, key=lambda record: (record.topic, record.partition, record.offset))
 
 
@@ -58,21 +60,37 @@ def last_values(records: Iterable[Read]) -> dict[bytes, bytes]:
     return {key: value for key, value in last.items() if value is not None}
 
 
-def has_unread(bootstrap: str, group: str, topic: str) -> bool:
-    """Whether a topic holds a committed record that is not behind the group's offsets."""
-    with _consumer(bootstrap, group) as consumer:
-        start = {}
-        try:
-            for partition in _partitions(consumer, [topic], {}):
-                # One at a time: that is all that the embedded broker answers.
-                (bookmark,) = consumer.committed([TopicPartition(topic, partition.partition)], ANSWER_TIMEOUT_S)
-                start[partition.partition] = bookmark.offset
-        except KafkaException as error:
-            if error.args[0].code() in NO_COORDINATOR_YET:
-                return True
-            raise
-        unread = next(_to_end(consumer, _partitions(consumer, [topic], start)), None)
-    return unread is not None
+def has_unread(bootstrap: str, topic: str, agent: str, changelog: str, only: int | None = None) -> bool:
+    """Whether a topic, or one partition of it, holds a committed record that is not behind the agent's positions.
+
+    Positions are what the changelog says, committed together with all that came of the records behind them.
+    """
+    with _consumer(bootstrap) as consumer:
+        positions = _positions(consumer, changelog, position_key(agent, topic))
+        unread = [
+            TopicPartition(topic, one.partition, positions.get(one.partition, OFFSET_BEGINNING))
+            for one in _partitions(consumer, [topic])
+            if only is None or one.partition == only
+        ]
+        return next(_to_end(consumer, unread), None) is not None
+
+
+def _positions(consumer: Consumer, changelog: str, key: bytes) -> dict[int, int]:
+    """The last position that each partition of a changelog holds, looked for from its end."""
+    found: dict[int, int] = {}
+    missing = _partitions(consumer, [changelog])
+    back = TAIL
+    while missing:
+        tails = []
+        for partition in missing:
+            low, high = consumer.get_watermark_offsets(partition, ANSWER_TIMEOUT_S)
+            tails.append(TopicPartition(changelog, partition.partition, max(low, high - back)))
+        for message in _to_end(consumer, tails):
+            if message.key() == key:
+                found[message.partition()] = Position.decode(message.value()).next
+        missing = [tail for tail in tails if tail.partition not in found and tail.offset > 0]
+        back *= 10
+    return found
 
 
 def ends(admin: AdminClient, topics: Iterable[str], committed: bool) -> dict[tuple[str, int], int]:
@@ -85,11 +103,11 @@ def ends(admin: AdminClient, topics: Iterable[str], committed: bool) -> dict[tup
 
 
 @contextmanager
-def _consumer(bootstrap: str, group: str = "reading", committed: bool = True) -> Iterator[Consumer]:
+def _consumer(bootstrap: str, committed: bool = True) -> Iterator[Consumer]:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
-            "group.id": group,
+            "group.id": "reading",  # never joined, but the client asks for a name
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed" if committed else "read_uncommitted",
@@ -104,14 +122,10 @@ def _consumer(bootstrap: str, group: str = "reading", committed: bool = True) ->
         consumer.close()
 
 
-def _partitions(consumer: Consumer, topics: Iterable[str], start: Mapping[int, int]) -> list[TopicPartition]:
-    """All partitions, at the offsets given, else at their beginning."""
+def _partitions(consumer: Consumer, topics: Iterable[str]) -> list[TopicPartition]:
+    """All partitions, at their beginning."""
     known = consumer.list_topics(timeout=ANSWER_TIMEOUT_S).topics
-    return [
-        TopicPartition(topic, number, offset if (offset := start.get(number, -1)) >= 0 else OFFSET_BEGINNING)
-        for topic in topics
-        for number in known[topic].partitions
-    ]
+    return [TopicPartition(topic, number, OFFSET_BEGINNING) for topic in topics for number in known[topic].partitions]
 
 
 def _to_end(consumer: Consumer, partitions: list[TopicPartition]) -> Iterator[Any]:

@@ -39,7 +39,7 @@ HTTP_TIMEOUT_S = 10.0
 """A stopped or very busy worker answers late."""
 POLL_S = 0.05
 """Pause between two looks."""
-LOG_LINES = 200
+LOG_LINES = 60
 """Of each worker's log, how much is printed at the end of a test."""
 COMMAND_TIMEOUT_S = 60.0
 """A command of the CLI takes a second."""
@@ -71,17 +71,17 @@ def environment(bootstrap: str, app_id: str, settings: Mapping[str, object]) -> 
 
 
 def command(
-    bootstrap: str, app_id: str, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S, **settings: object
+    bootstrap: str, app_id: str, *arguments: str, settings: Mapping[str, object] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `npstream ARGUMENTS` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "npstream", *arguments],
         cwd=ROOT,
-        env=environment(bootstrap, app_id, settings),
+        env=environment(bootstrap, app_id, settings or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=COMMAND_TIMEOUT_S,
         check=False,
     )
 
@@ -214,9 +214,10 @@ class Workers:
 
     def start(self, **settings: object) -> Worker:
         """Start another one; its own settings win over those of all."""
-        name = f"{self.app_id}-{len(self.all) + 1}"
-        environ = environment(self._bootstrap, self.app_id, {**self._settings, **settings})
-        worker = Worker(name, self._folder / f"{name}.log", environ)
+        name = f"{self.app_id}-{len(list(self._folder.glob('*.log'))) + 1}"  # each its own, also those of other `Workers`
+        log = self._folder / f"{name}.log"
+        log.touch()
+        worker = Worker(name, log, environment(self._bootstrap, self.app_id, {**self._settings, **settings}))
         self.all.append(worker)
         return worker
 

@@ -18,10 +18,14 @@ from tests.kafka.topics import TopicAdmin
 
 SEND_TIMEOUT_S = 60.0
 """Bound of sending; 100,000 records take two seconds."""
+ANSWER_TIMEOUT_S = 20.0
+"""An administrator's request takes milliseconds; the rest is for a busy machine."""
 PROCESSED_TIMEOUT_S = 150.0
 """Bound of waiting for workers, below the time-out of a test."""
 POLL_S = 0.3
-"""Pause between two looks at all topics; group offsets are committed every 3 s."""
+"""Pause between two looks at all topics, each of which takes a while itself."""
+QUIET = 2
+"""A level of syslog: what is worse than an error."""
 QUEUED = 50_000
 """Records that wait in the producer before it is asked to send some."""
 
@@ -60,12 +64,16 @@ class World:
             replace(topic, config={**topic.config, **(configs or {}).get(topic.name, {})})
             for topic in planned_topics(Settings(bootstrap=bootstrap, app_id=app_id, partitions=partitions))
         ]
-        self.topics = TopicAdmin(bootstrap)
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
-        others = [name for name in self.topics.names() if name.startswith("nps.")]
-        if others:
-            self.topics.delete(*others)
+        self.delete("nps.")
         self.create()
+
+    def delete(self, prefix: str) -> None:
+        """Remove all topics whose names begin so."""
+        topics = TopicAdmin(self.bootstrap)
+        if names := [name for name in topics.names() if name.startswith(prefix)]:
+            topics.delete(*names)
+        # Anew, since a client remembers topics that are gone; and quiet: some tests kill the broker, and it would tell of that.
+        self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": QUIET})
 
     def create(self) -> None:
         """Make the topics that are missing."""
@@ -79,10 +87,6 @@ class World:
     def changelog(self, agent: str) -> str:
         """The name of an agent's changelog."""
         return f"{self.app_id}-{agent}-changelog"
-
-    def group(self, agent: str) -> str:
-        """The name of an agent's consumer group."""
-        return f"{self.app_id}-{agent}"
 
     def send(self, records: Iterable[Sending], transactional_id: str | None = None, commit: bool = True) -> None:
         """Send all, as fast as the broker takes them; with a transactional id in one transaction, aborted unless `commit`."""
@@ -134,9 +138,17 @@ class World:
         chosen = [source for source in SOURCES if not agents or source[0] in agents]
         # Twice, since records that scoring sends home come to a partition that may have been looked at before.
         for agent, topic in chosen * 2:
-            if self.open_transactions() or has_unread(self.bootstrap, self.group(agent), topic):
+            if self.open_transactions() or has_unread(self.bootstrap, topic, agent, self.changelog(agent)):
                 return False
         return not self.open_transactions()
+
+    def wait_processed_partition(self, agent: str, topic: str, partition: int) -> None:
+        """Return when an agent has nothing left to do in one partition. Raises AssertionError."""
+
+        def done() -> bool:
+            return not (self.open_transactions() or has_unread(self.bootstrap, topic, agent, self.changelog(agent), partition))
+
+        until(done, f"{topic}-{partition} processed by {agent}", PROCESSED_TIMEOUT_S, POLL_S)
 
     def open_transactions(self) -> bool:
         """Whether anything written is neither committed nor aborted yet."""
