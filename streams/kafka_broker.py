@@ -25,6 +25,9 @@ TRANSACTION_LOG_APIS = frozenset({27, 66})
 RESTORE_FETCH_BYTES = 8 << 20
 """Large fetches: a restore is bound by round trips otherwise."""
 
+PROBE_WAIT_MS = 20
+"""How long a fetch that only asks for the end may wait for data: there is some."""
+
 UNKNOWN_TOPIC = 3
 """Kafka protocol guide, error codes."""
 
@@ -92,10 +95,30 @@ class KafkaBroker:
             committed.end_offsets([tp]),
             uncommitted.end_offsets([tp]),
         )
+        if not self.transactional and high[tp] > starts[tp]:
+            end = await self._fetched_end(tp, high[tp])
+            return Ends(starts[tp], end, end)
         return Ends(starts[tp], stable[tp], high[tp])
 
+    async def _fetched_end(self, tp: TopicPartition, told: int) -> int:
+        """The end as a fetch tells it. Asked for it, the embedded broker gives the first offset of the last batch plus one: a
+        position beyond that would look like one in a topic that was truncated."""
+        consumer = AIOKafkaConsumer(**self._connection.aiokafka, enable_auto_commit=False, fetch_max_wait_ms=PROBE_WAIT_MS)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await consumer.start()
+                consumer.assign([tp])
+                consumer.seek(tp, told - 1)
+                while (end := consumer.highwater(tp)) is None:
+                    await consumer.getmany(tp, timeout_ms=PROBE_WAIT_MS)
+            return max(told, int(end))
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise failure(f"end of {tp.topic}-{tp.partition}", error) from error
+        finally:
+            await consumer.stop()
+
     async def ends_of(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Ends]:
-        """The ends of many partitions in three requests. Raises BrokerAway."""
+        """The ends of many partitions in three requests; without transactions they may be too low. Raises BrokerAway."""
         tps = [TopicPartition(*partition) for partition in partitions]
         committed, uncommitted = self._started(self._committed), self._started(self._uncommitted)
         starts, stable, high = await self._answer(
