@@ -11,9 +11,11 @@ from tests.model.log import Stored
 class Counting:
     """Counts the records of each topic and key; sends offset and count of every record to `out`, and the offset to `seen`."""
 
-    def __init__(self, name: str = "counting", sources: tuple[str, ...] = ("in",)) -> None:
+    def __init__(self, name: str = "counting", sources: tuple[str, ...] = ("in",), sinks: str = "") -> None:
+        """`sinks` is a prefix of the names of the topics sent to."""
         self.name = name
         self.sources = sources
+        self._out, self._seen = sinks + "out", sinks + "seen"
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
         """One more for each."""
@@ -22,8 +24,10 @@ class Counting:
             key = record.topic.encode() + b"/" + (record.key or b"")
             count = int(state.get(key) or b"0") + 1
             state.put(key, b"%d" % count)
-            out.send("out", self.name.encode() + b"/" + key, b"%d %d" % (record.offset, count), now.at(record.timestamp))
-            out.send("seen", b"%s/%s" % (self.name.encode(), record.topic.encode()), b"%d" % record.offset, record.timestamp)
+            out.send(self._out, self.name.encode() + b"/" + key, b"%d %d" % (record.offset, count), now.at(record.timestamp))
+            out.send(
+                self._seen, b"%s/%s" % (self.name.encode(), record.topic.encode()), b"%d" % record.offset, record.timestamp
+            )
             out.count("counted", self.name)
         return out
 
