@@ -28,7 +28,7 @@ JVM_OPTIONS = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC", "-Xshare:auto")
 RESPONSES, FAUST_RESPONSES = 400_000, 40_000
 """Some ten seconds each: Faust is slower, and its rate steady."""
 QUICK_RESPONSES, QUICK_FAUST_RESPONSES = 100_000, 10_000
-WIDTH = 140
+WIDTH = 160
 """Characters of a line where there is no terminal that has its own."""
 LINES = ("scoring", "whole", "faust")
 

@@ -1,5 +1,6 @@
 """One run of one line: what is measured, and what a line is."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,8 +11,10 @@ from bench.processes import Usage
 
 TIMEOUT_S = 120.0
 """Bound of the start and the end of a run, on a busy machine."""
-SLOWEST = 500
-"""Responses/s below which a run is given up: plain Faust reaches 2,300 on a quiet machine."""
+SLOWEST = 200
+"""Responses/s below which a run is given up: plain Faust reaches 2,300 on a quiet machine with two cores."""
+DISTURBED = 0.1
+"""Share of the machine that others may take before a figure is called disturbed."""
 
 
 class RunFailed(RuntimeError):
@@ -70,6 +73,16 @@ class Measurement:
     def rate(self) -> float:
         """Responses/s."""
         return self.responses / self.seconds
+
+    @property
+    def cpu_rate(self) -> float:
+        """Responses for each second of the worker's processor time: what the rate would be if it never waited."""
+        return self.responses / self.cpu_s
+
+    @property
+    def disturbance(self) -> float | None:
+        """The share of the machine that others took from the run; None if the broker cannot be told from them."""
+        return None if self.broker_cpu_s is None else self.others_cpu_s / (self.seconds * (os.cpu_count() or 1))
 
 
 class Line(Protocol):

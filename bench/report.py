@@ -20,22 +20,26 @@ COLUMNS = (
     "least to most",
     "times Faust",
     "least to most",
+    "by CPU",
     "CPU µs each",
     "broker µs each",
     "peak MB",
 )
-"""Without a qualifier a figure is the median of the rounds."""
+"""Without a qualifier a figure is the median of the rounds. `by CPU` is times Faust in responses for each second of the
+worker's processor time."""
 
 
 def show(results: Results, console: Console) -> None:
     """Print the summary, and then every round."""
     summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Median of the rounds")
     for number, column in enumerate(COLUMNS):
-        summary.add_column(column, justify="right" if number else "left")
+        summary.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in _rows(results):
         summary.add_row(*row)
     console.print(summary)
     console.print(_rounds(results))
+    for disturbed in results.disturbed:
+        console.print(f"disturbed: {disturbed}", style="yellow", markup=False, highlight=False)
     for failure in results.failures:
         console.print(f"FAIL {failure}", style="bold red", markup=False, highlight=False, soft_wrap=True)
 
@@ -51,6 +55,7 @@ def markdown(results: Results) -> str:
     ]
     lines += [f"| {' | '.join(row)} |" for row in _round_rows(results)]
     lines += ["", *(f"- {name}: {value}" for name, value in results.machine.items())]
+    lines += [f"- Disturbed: {disturbed}" for disturbed in results.disturbed]
     return "\n".join(lines)
 
 
@@ -68,7 +73,7 @@ def _rows(results: Results) -> list[list[str]]:
     rows = []
     for line in results.lines():
         responses = results.rounds[0][line].responses
-        rates, ratios = results.spread(line, lambda m: m.rate), results.ratio(line)
+        rates, ratios = results.spread(line, lambda m: m.rate), results.ratio(line, lambda m: m.rate)
         rows.append(
             [
                 results.titles[line],
@@ -77,6 +82,7 @@ def _rows(results: Results) -> list[list[str]]:
                 _range(rates, ",.0f"),
                 _median(ratios, ".1f"),
                 _range(ratios, ".1f"),
+                _median(results.ratio(line, lambda m: m.cpu_rate), ".1f"),
                 _median(results.spread(line, _each(lambda m: m.cpu_s)), ".1f"),
                 _median(results.spread(line, _each(lambda m: m.broker_cpu_s)), ".1f"),
                 _median(results.spread(line, lambda m: m.peak_rss_mb), ".0f"),
@@ -98,7 +104,7 @@ def _each(seconds: Callable[[Measurement], float | None]) -> Callable[[Measureme
 def _rounds(results: Results) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Rounds")
     for title in ("Round", "Line", "s", "Responses/s", "CPU s", "broker CPU s", "other CPU s"):
-        table.add_column(title, justify="left" if title == "Line" else "right")
+        table.add_column(title, justify="left" if title == "Line" else "right", no_wrap=True)
     for row in _round_rows(results):
         table.add_row(*row)
     return table

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
-from bench.measurement import Measurement
+from bench.measurement import DISTURBED, Measurement
 
 BASELINE = "faust"
 """The line that the others are compared with."""
@@ -34,6 +34,16 @@ class Results:
     rounds: list[dict[str, Measurement]] = field(default_factory=list)
 
     @property
+    def disturbed(self) -> list[str]:
+        """Which figures others on the machine have spoiled, a line each."""
+        return [
+            f"round {number}, {name}: others took {measurement.disturbance:.0%} of the machine"
+            for number, measured in enumerate(self.rounds, 1)
+            for name, measurement in measured.items()
+            if (measurement.disturbance or 0.0) > DISTURBED
+        ]
+
+    @property
     def failures(self) -> list[str]:
         """What differed from the recount, with its round and line."""
         return [
@@ -52,11 +62,11 @@ class Results:
         figures = [found for measured in self.rounds if (found := figure(measured[line])) is not None]
         return Spread.of(figures) if figures else None
 
-    def ratio(self, line: str) -> Spread | None:
-        """How many times the baseline's rate in the same round; None if there is no baseline."""
+    def ratio(self, line: str, figure: Callable[[Measurement], float]) -> Spread | None:
+        """How many times the baseline's figure in the same round; None if there is no baseline."""
         if BASELINE not in self.lines():
             return None
-        return Spread.of([measured[line].rate / measured[BASELINE].rate for measured in self.rounds])
+        return Spread.of([figure(measured[line]) / figure(measured[BASELINE]) for measured in self.rounds])
 
     def as_json(self) -> dict[str, Any]:
         """All of it. Durations in s, memory in MB, rates in responses/s."""
@@ -70,9 +80,11 @@ class Results:
                 line: {
                     "title": self.titles[line],
                     "responses_per_s": self.spread(line, lambda m: m.rate),
-                    "times_faust": self.ratio(line),
+                    "times_faust": self.ratio(line, lambda m: m.rate),
+                    "times_faust_by_cpu": self.ratio(line, lambda m: m.cpu_rate),
                 }
                 for line in self.lines()
             },
             "failures": self.failures,
+            "disturbed": self.disturbed,
         }
