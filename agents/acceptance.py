@@ -14,10 +14,11 @@ The rules for events:
 
 from msgspec import UNSET
 
+from agents.accounts import Account
 from agents.announcements import Announcements, Cause, Change
 from agents.categories import CATEGORIES, CATEGORY_OF, DETRACTOR, PROMOTER, SEVERITY_OF
 from agents.history import Entry, History
-from agents.ledger import Account, Ledger
+from agents.ledger import Ledger
 from agents.responses import Given, Said, text_of
 from agents.versions import Known
 from schemas.times import format_day

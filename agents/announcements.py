@@ -9,9 +9,9 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from agents.accounts import Account
 from agents.categories import CATEGORIES, CATEGORY_OF, SEVERITY_OF, direction
 from agents.history import Entry
-from agents.ledger import Account
 from agents.responses import Given, Pairs, by_dimension
 from schemas import topics
 from schemas.cloudevents import CATEGORY_CHANGE, DETRACTOR, PROMOTER, SCORED, SOURCE, TRACEPARENT, event_headers

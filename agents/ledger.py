@@ -8,6 +8,7 @@ of the batch, or of the day: many responses of a batch share their segments, day
 from typing import Final
 
 from agents import keys
+from agents.accounts import Account, Accounts
 from agents.categories import CATEGORY_OF
 from agents.history import Entry, History
 from agents.responses import Pairs
@@ -19,21 +20,6 @@ from streams.processor import DAY_MS, State
 
 COUNTED: Final = 0
 """In place of the day until which a response is its respondent's latest one: it is counted as a response."""
-REMEMBERED_ACCOUNTS: Final = 50_000
-"""Accounts whose keys are not made anew each time: some 500 bytes each."""
-
-
-class Account:
-    """An account's keys in the state."""
-
-    __slots__ = ("account_id", "name", "parts", "respondents", "responses")
-
-    def __init__(self, account_id: str) -> None:
-        self.account_id = account_id
-        self.name = account_id.encode()
-        self.responses = keys.within(keys.RESPONSE, self.name)
-        self.respondents = keys.within(keys.RESPONDENT, self.name)
-        self.parts = keys.within(keys.RESPONDENT_PART, self.name)
 
 
 class Ledger:
@@ -44,9 +30,9 @@ class Ledger:
         self.spans = spans
         self.headline = headline
         self.state = state
-        self.accounts = Tables(spans, state, keys.ACCOUNT, keys.ACCOUNT_DAYS)
+        self.accounts = Accounts(spans, state)
         self.segments = Tables(spans, state, keys.SEGMENT, keys.SEGMENT_DAYS, keep_eve=True)
-        self.changed_accounts: dict[str, int] = {}
+        self.changed_accounts: dict[Account, int] = {}
         """Accounts whose tables have changed, with the number of the last record that changed them."""
         self.changed_segments: dict[str, int] = {}
         """The same of segments."""
@@ -58,7 +44,6 @@ class Ledger:
         self._number = 0
         self._reach = 2 * spans.longest
         """A response this many days old is neither in a window nor in one before."""
-        self._accounts: dict[str, Account] = state.cache.setdefault("accounts", {})
         self._gathered: dict[tuple[Pairs, int, int, int], int] = {}
         """Amounts by segments, day, the day until which they are held (or `COUNTED`), and category."""
         self._gathered_by: dict[tuple[Pairs, int], int] = {}
@@ -71,13 +56,6 @@ class Ledger:
             self.settle()
             self.day = day
             self.since = (day - self.spans.history_days + 1) * DAY_MS
-
-    def account(self, account_id: str) -> Account:
-        """The keys of an account."""
-        account = self._accounts.get(account_id)
-        if account is None:
-            account = self._accounts[account_id] = Account(account_id)
-        return account
 
     def known(self, account: Account, response_id: str) -> Known | None:
         """What is known of a response; None if it was never heard of, or not for the length of the history."""
@@ -185,13 +163,12 @@ class Ledger:
         """Let go of what is decoded, if it is much. Call it when all is published."""
         self.accounts.trim()
         self.segments.trim()
-        if len(self._accounts) > REMEMBERED_ACCOUNTS:
-            self._accounts.clear()
 
     def _table(self, account: Account) -> Table:
         """An account's table as of the record's day, about to be changed."""
-        self.changed_accounts[account.account_id] = self._number
-        return self.accounts.at(account.account_id, self.day)
+        self.changed_accounts[account] = self._number
+        table = account.table
+        return table if table is not None and table.as_of >= self.day else self.accounts.table(account, self.day)
 
     def _follow(self, account: Account, table: Table, entry: Entry, was: int, until: int) -> None:
         """A response is followed on another day than it was."""

@@ -1,13 +1,14 @@
 """Sends tables that have changed: rollups of accounts, and cells of segments."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 
+from agents.accounts import Account
 from agents.cells import Respondents, write_key, write_respondents, write_responses
 from agents.ledger import Ledger
 from agents.rollup import windows_json
 from agents.windows import FOREVER, Table
 from schemas import topics
-from schemas.codec import dumps
 from schemas.times import format_day
 from streams.processor import Outbox, Record
 
@@ -23,8 +24,8 @@ class Publishing:
         """All that the records of a batch have changed: each table once, in the order of the last changes, as of then."""
         ledger = self._ledger
         ledger.settle()
-        for account_id, number in sorted(ledger.changed_accounts.items(), key=_number):
-            self.account(account_id, ledger.accounts.used(account_id), batch[number].timestamp)
+        for account, number in sorted(ledger.changed_accounts.items(), key=itemgetter(1)):
+            self.account(account, batch[number].timestamp)
         # Days before respondents, so that rollups never see respondents of a segment that has no responses yet.
         days = [(number, segment, day) for (segment, day), number in ledger.changed_days.items()]
         segments = [(number, segment, FOREVER) for segment, number in ledger.changed_segments.items()]
@@ -36,17 +37,17 @@ class Publishing:
                 value = write_responses(table.of_day(ledger.state, day))
                 self._send_cell(segment, day, value, batch[number].timestamp)
 
-    def account(self, account_id: str, table: Table, timestamp: int) -> None:
+    def account(self, account: Account, timestamp: int) -> None:
         """Send an account's rollup, a tombstone if it is empty, and write its table to the state."""
-        name = account_id.encode()
+        table = self._ledger.accounts.table(account, 0)
         if not table.empty:
             as_of, windows = format_day(table.as_of).encode(), windows_json(self._ledger.spans, table.sums)
-            value = b'{"account_id":%b,"as_of":"%b","windows":%b}' % (dumps(account_id), as_of, windows)
+            value = b'{"account_id":%b,"as_of":"%b","windows":%b}' % (account.json, as_of, windows)
             table.published = True
-            self._outbox.send(topics.ACCOUNT_ROLLUPS, name, value, timestamp)
+            self._outbox.send(topics.ACCOUNT_ROLLUPS, account.name, value, timestamp)
         elif table.published:
             table.published = False
-            self._outbox.send(topics.ACCOUNT_ROLLUPS, name, None, timestamp)
+            self._outbox.send(topics.ACCOUNT_ROLLUPS, account.name, None, timestamp)
         table.save(self._ledger.state)
 
     def segment(self, segment: str, table: Table, timestamp: int) -> None:
@@ -65,7 +66,3 @@ class Publishing:
         state = self._ledger.state
         key = write_key(state.partition, state.incarnation, segment, day)
         self._outbox.send(topics.CELLS, key, value, timestamp, route=segment.encode())
-
-
-def _number(change: tuple[object, int]) -> int:
-    return change[1]

@@ -31,6 +31,9 @@ REMEMBERED_TIMES: Final = 4_096
 WORST_UTF_8: Final = 4
 """Bytes of the longest character."""
 
+TIME_CHARS: Final = len("2026-03-01T09:30:00.000Z")
+"""Of these many characters, with T and Z in their places, a time is as we write it."""
+
 Pairs = tuple[str, ...]
 """Segments as `dimension=value`, sorted. A dimension has no `=`, so a pair is read from its left."""
 
@@ -94,10 +97,12 @@ def read(fields: Any, timestamp: int) -> Said:
         given.updated_at = text_of(version)
     if given.responded_at is UNSET:
         return Said(given, version, False)
-    at = _time("responded_at", given.responded_at)
+    responded_at = given.responded_at
+    at = _time("responded_at", responded_at)
     if at > timestamp + DAY_MS:
         raise Unusable(Reason.FUTURE, f"responded_at: {format_time(at)} is more than a day after the record")
-    given.responded_at = text_of(at)
+    if type(responded_at) is not str or len(responded_at) != TIME_CHARS or responded_at[10:24:13] != "TZ":
+        given.responded_at = text_of(at)
     respondent_id = given.respondent_id
     return Said(
         given,

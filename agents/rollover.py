@@ -65,11 +65,10 @@ def advance(ledger: Ledger, publishing: Publishing, now: int, roll: int, sweep: 
 
 
 def _roll_account(ledger: Ledger, publishing: Publishing, key: bytes, now: int) -> None:
-    name = key[len(keys.ACCOUNT) :].decode()
-    table = ledger.accounts.at(name, 0)
-    if table.as_of < ledger.day:
-        table.roll(ledger.state, ledger.day)
-        publishing.account(name, table, now)
+    account = ledger.accounts.get(key[len(keys.ACCOUNT) :].decode())
+    if ledger.accounts.table(account, 0).as_of < ledger.day:
+        ledger.accounts.table(account, ledger.day)
+        publishing.account(account, now)
 
 
 def _roll_segment(ledger: Ledger, publishing: Publishing, key: bytes, now: int) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from agents import rollover
 from agents.acceptance import Acceptance
-from agents.ledger import Account, Ledger
+from agents.accounts import Account
+from agents.ledger import Ledger
 from agents.publishing import Publishing
 from agents.responses import Said, read
 from agents.versions import digest_of, merged, same_content
@@ -77,7 +78,7 @@ class Scoring:
                 fields = loads(record.value)
                 stage = "validate"
                 said = read(fields, record.timestamp)
-                account = ledger.account(said.given.account_id)
+                account = ledger.accounts.get(said.given.account_id)
                 if partition_of(account.name, partitions) != partition:
                     stage = "score"
                     _send_home(record, account, outbox)

@@ -1,0 +1,62 @@
+"""The accounts that a task has met lately: their keys, and their tables, decoded."""
+
+from typing import Final
+
+from agents import keys
+from agents.windows import Spans, Table
+from schemas.codec import dumps
+from streams.processor import State
+
+REMEMBERED_ACCOUNTS: Final = 10_000
+"""Accounts that stay decoded between batches, each some 4 KB: beyond that all are let go at the end of a batch."""
+
+
+class Account:
+    """An account's keys in the state, and its table once it was needed."""
+
+    __slots__ = ("account_id", "json", "name", "parts", "respondents", "responses", "table")
+
+    def __init__(self, account_id: str) -> None:
+        self.account_id = account_id
+        self.name = account_id.encode()
+        self.json = dumps(account_id)
+        self.responses = keys.within(keys.RESPONSE, self.name)
+        self.respondents = keys.within(keys.RESPONDENT, self.name)
+        self.parts = keys.within(keys.RESPONDENT_PART, self.name)
+        self.table: Table | None = None
+
+
+class Accounts:
+    """The accounts of one task."""
+
+    __slots__ = ("_known", "_spans", "_state")
+
+    def __init__(self, spans: Spans, state: State) -> None:
+        self._spans = spans
+        self._state = state
+        self._known: dict[str, Account] = state.cache.setdefault(keys.ACCOUNT, {})
+
+    def get(self, account_id: str) -> Account:
+        """An account by its id, whether there is anything of it in the state or not."""
+        account = self._known.get(account_id)
+        if account is None:
+            account = self._known[account_id] = Account(account_id)
+        return account
+
+    def table(self, account: Account, day: int) -> Table:
+        """The account's table as of a day, or of a later one if it is there already; a new one if there was none."""
+        table = account.table
+        if table is None:
+            head_key, days_prefix = keys.ACCOUNT + account.name, keys.ACCOUNT_DAYS + account.name
+            table = Table.load(self._spans, self._state, head_key, days_prefix)
+            if table is None:
+                table = Table(self._spans, head_key, days_prefix, day)
+            account.table = table
+        if table.as_of < day:
+            table.roll(self._state, day)
+        return table
+
+    def trim(self) -> None:
+        """Let go of what is decoded, if it is much. Call it when all changes are saved."""
+        if len(self._known) > REMEMBERED_ACCOUNTS:
+            self._known.clear()
