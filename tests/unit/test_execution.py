@@ -104,7 +104,7 @@ def test_the_clock_survives_a_restart(driver: TestDriver) -> None:
 
 
 def test_a_position_never_goes_back_when_an_old_batch_is_read_again() -> None:
-    records = [record for record in _records(6)]
+    records = _records(6)
     execution = Execution([Counting()], Identity(0, 1, "i"))
     execution.commit(execution.process(records, NOON))
     stale = execution.process(records[:3], NOON)
