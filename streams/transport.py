@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aiokafka
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -70,7 +70,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             group_id=conf.id,
             partition_assignment_strategy=[self._assignor],
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # A task says where to read from; what is no longer there is for its opening to judge, not to be skipped.
+            auto_offset_reset="none",
             max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             fetch_max_wait_ms=FETCH_WAIT_MS if transport.read_committed else PLAIN_FETCH_WAIT_MS,
@@ -121,6 +122,8 @@ class Consumer(driver.Consumer):
         self._epoch = 0
         self.positions: Callable[[], Mapping[TP, int]] = dict
         """Where the tasks are: set by the unit."""
+        self.out_of_range: Callable[[TP, int], None] | None = None
+        """Told of a partition that no longer holds the offset to be read next: set by the unit."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -178,7 +181,13 @@ class Consumer(driver.Consumer):
             await self.sleep(POLL_S)
             return
         epochs = {tp: self._epochs.get(tp) for tp in wanted}
-        fetched = await self._getmany(active_partitions=wanted, timeout=POLL_S)
+        try:
+            fetched = await self._getmany(active_partitions=wanted, timeout=POLL_S)
+        except OffsetOutOfRangeError as error:
+            self._not_there(error.args[0])
+            return
+        except NoOffsetForPartitionError:
+            return  # assigned anew while the fetch was under way: the task will say where to begin
         if not self.flow_active or self.should_stop:
             return  # every task opens again before the flow resumes, at its own positions
         for tp, records in fetched.items():
@@ -196,6 +205,13 @@ class Consumer(driver.Consumer):
             last = records[-1]
             self._nexts[tp] = last.offset + 1
             yield tp, self._run_message(tp, Fetched(epoch, records), last)
+
+    def _not_there(self, offsets: Mapping[TopicPartition, int]) -> None:
+        for partition, offset in offsets.items():
+            tp = TP(partition.topic, partition.partition)
+            self._flowing.discard(tp)
+            if self.out_of_range is not None:
+                self.out_of_range(tp, offset)
 
     def _skipped(self, tp: TP, first: int) -> bool:
         """Whether the embedded broker has left out a batch that was still being written: read on from it again, for a while.

@@ -122,6 +122,7 @@ class Unit:
         self.app.in_worker = True
         self.app.finalize()
         self._consumer.positions = self._positions
+        self._consumer.out_of_range = self._out_of_range
         await self.app.start()
 
     async def stop(self) -> None:
@@ -186,6 +187,11 @@ class Unit:
 
     def _positions(self) -> dict[TP, int]:
         return {TP(t, task.name.partition): offset for task in self.tasks.values() for t, offset in task.positions.items()}
+
+    def _out_of_range(self, tp: TP, offset: int) -> None:
+        task = self.tasks.get(tp.partition)
+        if task is not None:
+            task.doubt(f"{tp.topic}-{tp.partition} no longer holds offset {offset}")
 
     # What the group does.
 
