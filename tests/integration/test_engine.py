@@ -3,6 +3,7 @@ was sent."""
 
 import asyncio
 import random
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from npstream.broker import EmbeddedBroker
 from npstream.child import Child
@@ -342,6 +344,22 @@ async def test_rebalances_in_the_middle_of_the_work_lose_and_double_nothing(worl
                 async with world.unit() as other:
                     await until(lambda: len(other.noted.batches) > 5, "the other works")
         await world.verify()
+
+
+async def test_a_running_task_that_retention_overtakes_does_not_skip_what_it_has_not_read(world: World) -> None:
+    async with world.unit() as one:
+        task = one.unit.tasks[0]
+        one.unit.hold(0)  # as a full inbox does
+        async with world.producer() as producer:
+            for _ in range(300):
+                await producer.send(world.source, b"v" * 10_000, b"k", 0)  # several times what is fetched ahead
+            await producer.flush()
+        async with world.admin() as admin:
+            await admin.delete_records({TopicPartition(world.source, 0): RecordsToDelete(before_offset=300)})
+        one.unit.release(0)
+        await until(lambda: task.phase is Phase.REFUSED, "the task is refused")
+        assert re.search(r"begins at 300, the position says \d+: retention deleted \d+ offsets before", task.refusal or "")
+        assert 0 < len(await world.committed(f"{world.app}-seen")) < 300
 
 
 async def test_one_of_two_workers_is_killed_and_the_other_takes_over(world: World, start: Callable[[], Process]) -> None:
