@@ -7,8 +7,9 @@ from agents.windows import Spans, Table
 from schemas.codec import dumps
 from streams.processor import State
 
-REMEMBERED_ACCOUNTS: Final = 10_000
-"""Accounts that stay decoded between batches, each some 4 KB: beyond that all are let go at the end of a batch."""
+REMEMBERED_ACCOUNTS: Final = 4_000
+"""Accounts of a task that stay decoded between batches, each some 2 to 4 KB: with a dozen tasks 200 MB at most. When there are
+more, all are let go at the end of a batch; to decode one again costs a tenth of scoring a response."""
 
 
 class Account:

@@ -1,16 +1,16 @@
-"""The tables that a task has decoded: each is loaded once, changed in place, and written once a batch."""
+"""The tables of segments that a task has decoded: each is loaded once, changed in place, and written once a batch."""
 
 from typing import Final
 
 from agents.windows import Spans, Table
 from streams.processor import State
 
-REMEMBERED_TABLES: Final = 10_000
+REMEMBERED_TABLES: Final = 4_000
 """Tables that stay decoded between batches, each some 3 KB: beyond that all are let go at the end of a batch."""
 
 
 class Tables:
-    """One kind of tables of a task: those of its accounts, or those of its segments."""
+    """The tables of a task, by segment."""
 
     __slots__ = ("_days_prefix", "_heads_prefix", "_keep_eve", "_known", "_spans", "_state")
 

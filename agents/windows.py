@@ -26,6 +26,8 @@ FOREVER: Final = 1 << 40
 """The day of a respondent's next response while there is none."""
 CHUNK_BITS: Final = 4
 """The counts of 16 days are one entry of the state: an account with responses every day then writes some 200 bytes a batch."""
+REMEMBERED_CUTS: Final = 50_000
+"""Pairs of ages whose sums are remembered, some 200 bytes each."""
 IN_CHUNK: Final = (1 << CHUNK_BITS) - 1
 
 WINDOWS_KEY: Final = b"W"
@@ -91,6 +93,8 @@ class Spans:
             return self.open[age]
         known = self._cut.get((age, until_age))
         if known is None:
+            if len(self._cut) >= REMEMBERED_CUTS:
+                self._cut.clear()
             known = self._cut[age, until_age] = self._sums_at(age, until_age)
         return known
 
