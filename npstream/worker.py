@@ -132,14 +132,18 @@ class Worker:
         self.units = [self._unit(name) for name in self.settings.agents]
         # From here on the units tell what they wait for; a worker without any would look ready.
         self._waiting_for = None
+        for unit in self.units:
+            self.metrics.declare_unit(unit.name)
+        # Together: each waits for its own group, and where that takes seconds, they need not add up.
+        starting = [asyncio.create_task(unit.start()) for unit in self.units]
         try:
-            for unit in self.units:
-                await unit.start()
-                self.metrics.declare_unit(unit.name)
+            await asyncio.gather(*starting)
             logger.info("running %s, %s", ", ".join(self.settings.agents), self._promise)
             await self._watch()
         finally:
             self._waiting_for = "stopping"
+            for start in starting:
+                start.cancel()
             await self._end()
 
     def _unit(self, name: str) -> Unit:
