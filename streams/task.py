@@ -115,6 +115,7 @@ class Task:
         self._writer: Writer | None = None
         self._meta: Meta | None = None
         self._changelog_end: int | None = None
+        self._starts: dict[str, int] = {}
         self._failures = 0
         self._failing_since: float | None = None
         self._strangers = 0
@@ -196,7 +197,9 @@ class Task:
         if self._execution is None:
             return {}
         topics = {topic for processor in self._processors for topic in processor.sources}
-        return {topic: position for topic in topics if (position := self._execution.position(topic)) is not None}
+        positions = {topic: position for topic in topics if (position := self._execution.position(topic)) is not None}
+        # Past a gap that was accepted, the committed position lies before what there is, until the first batch.
+        return {topic: max(position, self._starts.get(topic, 0)) for topic, position in positions.items()}
 
     # Its life.
 
@@ -297,6 +300,7 @@ class Task:
         self._writer = opened.writer
         self._meta = opened.meta
         self._changelog_end = opened.changelog_end
+        self._starts = opened.starts
 
     def _keep(self) -> None:
         """Keep the state of a task that stopped between two batches."""
