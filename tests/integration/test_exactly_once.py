@@ -12,7 +12,7 @@ import pytest
 from schemas import topics
 from tests import recount
 from tests.conftest import Broker
-from tests.integration.comparing import intake_differences, settled
+from tests.integration.comparing import settled
 from tests.integration.traffic import Traffic
 from tests.integration.workers import PARTITIONS, Workers, until
 from tests.integration.world import World
@@ -55,21 +55,8 @@ def test_while_workers_are_killed_and_join_no_response_is_lost_or_counted_twice(
         assert living[-1].assigned["scoring"]
         outcome = settled(world)
 
-    by_timestamp = {record.timestamp: (record.partition, record.offset) for record in outcome.by_topic[topics.RAW]}
     assert outcome.differences() == []
-    assert (
-        outcome.dead_letter_differences({by_timestamp[timestamp]: reason for timestamp, reason in traffic.refused.items()})
-        == []
-    )
-    assert (
-        intake_differences(
-            outcome.by_topic[topics.RAW],
-            outcome.responses,
-            traffic.expected,
-            lambda account: recount.home_of(account, PARTITIONS),
-        )
-        == []
-    )
+    assert outcome.intake_differences(traffic) == []
     came = [record for record in outcome.responses if not recount.is_marked(record)]
     assert len(came) == RECORDS - len(traffic.refused)
     assert len(outcome.by_topic[topics.SCORED]) > RECORDS // 2

@@ -16,7 +16,7 @@ from schemas import topics
 from tests import recount
 from tests.conftest import Broker
 from tests.integration.topics_reading import last_values, read
-from tests.integration.workers import PARTITIONS, Worker, Workers, command
+from tests.integration.workers import PARTITIONS, READY_TIMEOUT_S, Worker, Workers, command, until
 from tests.integration.world import ANSWER_TIMEOUT_S, Sending, World
 from tests.recount.reading import format_time
 
@@ -93,21 +93,24 @@ def test_a_source_made_anew_is_refused_partition_by_partition(world: World, star
 def test_records_that_retention_deleted_before_they_were_read_are_gone_on_without_only_if_asked_for(
     world: World, start: Callable[..., Workers]
 ) -> None:
-    score(world, start, [*to(0, "a"), *to(1, "a")])
-    world.send([*to(0, "b", "c", "d"), *to(1, "b")])
-    (done,) = world.admin.delete_records([TopicPartition(topics.RESPONSES, 0, 3)]).values()
-    assert done.result(ANSWER_TIMEOUT_S).low_watermark == 3
+    score(world, start, [*to(0, "a"), *to(1, "a"), *to(2, "a")])
+    world.send([*to(0, "b", "c", "d"), *to(1, "b"), *to(2, "b", "c")])
+    for done in world.admin.delete_records([TopicPartition(topics.RESPONSES, partition, 3) for partition in (0, 2)]).values():
+        assert done.result(ANSWER_TIMEOUT_S).low_watermark == 3
     with start() as workers:
         worker = workers.start()
         worker.wait_not_ready("set accept_gaps to go on without them")
         world.wait_processed_partition("scoring", topics.RESPONSES, 1)
-        assert list(refusals(worker)) == ["scoring-0"]
-        assert counted(world) == {0: 1, 1: 2}
+        until(lambda: sorted(refusals(worker)) == ["scoring-0", "scoring-2"], "both gaps are refused", READY_TIMEOUT_S)
+        assert counted(world) == {0: 1, 1: 2, 2: 1}
         worker.terminate()
         worker = workers.start(accept_gaps="yes").wait_ready()
-        world.wait_processed("scoring")
-        assert worker.total("npstream_gap_records_total") == 2
-    assert counted(world) == {0: 2, 1: 2}
+        world.wait_processed_partition("scoring", topics.RESPONSES, 0)
+        until(lambda: ("npstream_lag_records", "2", topics.RESPONSES) in worker.metrics(), "lag was measured", READY_TIMEOUT_S)
+        assert worker.problems == []
+        assert worker.total("npstream_gap_records_total") == 4
+        assert not worker.logged("opening again")
+    assert counted(world) == {0: 2, 1: 2, 2: 1}
 
 
 def test_a_lost_changelog_is_refused_where_something_was_counted(world: World, start: Callable[..., Workers]) -> None:

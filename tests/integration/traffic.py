@@ -61,8 +61,8 @@ class Traffic:
     """Makes records and remembers what intake must make of them. The same seed and start give the same records."""
 
     def __init__(self, seed: int, start_ms: int, partitions: int, records: int) -> None:
-        self.expected: dict[int, list[dict[str, Any]]] = {}
-        """By the timestamp of a raw record, the canonical responses that it holds."""
+        self.expected: dict[int, dict[str, Any]] = {}
+        """By the timestamp of a raw record, the canonical response that it holds."""
         self.refused: dict[int, str] = {}
         """By the timestamp of a raw record that cannot be used, the reason."""
         self._random = random.Random(seed)
@@ -135,7 +135,7 @@ class Traffic:
         value = json.dumps(body, ensure_ascii=False).encode()
         account: str = body["account_id"]
         if self._random.random() < RAW_SHARE:
-            self.expected[self._now] = [dict(body)]
+            self.expected[self._now] = dict(body)
             # Platforms key by anything: what belongs together must keep its order all the same, so by the account here.
             return Sending(topics.RAW, value, f"key of {account}".encode(), self._now)
         partition = recount.home_of(account, self._partitions)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from npstream.admin import connect
@@ -24,6 +24,8 @@ PROCESSED_TIMEOUT_S = 150.0
 """Bound of waiting for workers, below the time-out of a test."""
 POLL_S = 0.3
 """Pause between two looks at all topics, each of which takes a while itself."""
+MOVING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH)
+"""Answers about a partition that has just been made: ask again."""
 QUIET = 2
 """A level of syslog: what is worse than an error."""
 QUEUED = 50_000
@@ -155,7 +157,12 @@ class World:
         if not self.transactional:
             return False
         names = [topic.name for topic in self.plan]
-        return self.ends(*names) != self.ends(*names, committed=False)
+        try:
+            return self.ends(*names) != self.ends(*names, committed=False)
+        except KafkaException as error:
+            if error.args[0].code() in MOVING:
+                return True
+            raise
 
     def ends(self, *names: str, committed: bool = True) -> dict[tuple[str, int], int]:
         """Of each partition the last stable offset, or with `committed` False the log end. Not for the embedded broker."""
