@@ -310,9 +310,9 @@ class Task:
         self._enter(Phase.SUSPENDED)
 
     def _drop(self, phase: Phase | None) -> None:
-        """After a failure nothing in memory is trusted: the next opening restores it, and lets records in again."""
+        """After a failure what was worked on is not trusted: the next opening restores it, and lets records in again. A
+        suspended state that no opening has taken up yet is as it was."""
         self._flow.hold(self.name.partition)
-        self._suspended = None
         self._execution = None
         self._running_since = None
         self._epoch = -1
@@ -354,7 +354,7 @@ class Task:
         waited = time.monotonic() - self._arrived
         records = self._inbox.take(self._rules.batch_bytes)
         self._arrived = time.monotonic()
-        if self._held and self._inbox.bytes < self._rules.inbox_bytes // 2:
+        if self._held and self._inbox.bytes <= self._rules.inbox_bytes // 2:
             self._held = False
             self._flow.release(self.name.partition)
         self._busy = True
