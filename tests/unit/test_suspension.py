@@ -112,15 +112,23 @@ def test_a_state_that_filled_several_record_batches_is_used_again() -> None:
     run(scenario(Bench()))
 
 
+@pytest.mark.parametrize("stopped", ["revoked", "away"])
 @pytest.mark.parametrize("point", [point for point in OPENING if "restore" not in point])
-def test_a_suspended_task_that_is_revoked_again_while_it_opens_loses_nothing(point: str) -> None:
+def test_a_suspended_state_that_was_not_taken_up_is_there_for_the_next_opening(point: str, stopped: str) -> None:
+    """Rebalances come in rows: each would cost a restore otherwise."""
+
     async def scenario(bench: Bench) -> None:
         worker = await bench.running()
         await worker.task.suspend(5.0)
         bench.send(3)
         worker.start()
-        await revoked_at(bench, worker, point)
+        if stopped == "revoked":
+            await revoked_at(bench, worker, point)
+        else:
+            await stopped_at(bench, worker, point, away(point))
         bench.verify(worker)
+        changed = OPENING.index(point) >= OPENING.index("after claim produce 1")
+        assert (worker.noted.restored[-1] > 0) is changed
         await bench.end()
 
     run(scenario(Bench()))
