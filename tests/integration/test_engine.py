@@ -14,6 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from npstream.broker import EmbeddedBroker
 from npstream.child import Child
@@ -360,6 +361,21 @@ async def test_a_running_task_that_retention_overtakes_does_not_skip_what_it_has
         await until(lambda: task.phase is Phase.REFUSED, "the task is refused")
         assert re.search(r"begins at 300, the position says \d+: retention deleted \d+ offsets before", task.refusal or "")
         assert 0 < len(await world.committed(f"{world.app}-seen")) < 300
+
+
+async def test_the_end_of_a_units_consumer_is_not_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def failing(*args: object, **kwargs: object) -> None:
+        raise TopicAuthorizationFailedError(world.source)
+
+    one = hosted(world.bootstrap, world.app)
+    await one.start()
+    try:
+        await until(lambda: one.unit.ready, "the unit is ready")
+        monkeypatch.setattr(one.unit.app.consumer, "_getmany", failing)
+        await until(lambda: one.unit.crash_reason is not None, "the unit says why it ended")
+        assert isinstance(one.unit.crash_reason, TopicAuthorizationFailedError)
+    finally:
+        await one.stop()
 
 
 async def test_one_of_two_workers_is_killed_and_the_other_takes_over(world: World, start: Callable[[], Process]) -> None:
