@@ -13,9 +13,10 @@ from schemas import topics
 from tests import recount
 from tests.conftest import Broker
 from tests.integration.comparing import settled
+from tests.integration.topics_reading import read
 from tests.integration.traffic import Traffic
 from tests.integration.workers import PARTITIONS, Workers, until
-from tests.integration.world import World
+from tests.integration.world import Sending, World
 
 pytestmark = pytest.mark.kafka
 
@@ -62,6 +63,11 @@ def test_while_workers_are_killed_and_join_no_response_is_lost_or_counted_twice(
     assert len(outcome.by_topic[topics.SCORED]) > RECORDS // 2
 
 
+def to_responses(traffic: Traffic) -> list[Sending]:
+    """Those of the next 500 records that go straight to nps.responses, where intake sends, too."""
+    return [record for record in traffic.take(500) if record.topic == topics.RESPONSES]
+
+
 def scored_so_far(world: World) -> int:
     """Offsets of scored responses up to the stable end: records, and a few markers."""
     return sum(world.ends(topics.SCORED).values())
@@ -70,3 +76,20 @@ def scored_so_far(world: World) -> int:
 def until_scored(world: World, offsets: int) -> None:
     """Wait until so many offsets of scored responses are stable."""
     until(lambda: scored_so_far(world) > offsets, f"{offsets} offsets of scored responses", PROCESSED_TIMEOUT_S)
+
+
+def test_an_aborted_transaction_of_intake_is_seen_by_nobody_downstream(kafka: Broker, app_id: str, tmp_path: Path) -> None:
+    world = World(kafka.bootstrap, app_id)
+    now = int(time.time() * 1000)
+    with Workers(kafka.bootstrap, app_id, tmp_path, agents="scoring,rollups") as workers:
+        workers.start().wait_ready()
+        lost, kept = (to_responses(Traffic(seed, now + 1000 * seed, PARTITIONS, 500)) for seed in (0, 1))
+        world.send(lost, transactional_id=f"{app_id}-intake-0", commit=False)
+        world.send(kept, transactional_id=f"{app_id}-intake-0")
+        world.wait_processed("scoring", "rollups")
+    assert len(read(kafka.bootstrap, topics.RESPONSES, committed=False)) >= len(lost) + len(kept)
+    outcome = settled(world)
+    assert {record.timestamp for record in outcome.responses} == {record.timestamp for record in kept}
+    assert outcome.differences() == []
+    for topic in (topics.SCORED, topics.DETRACTORS, topics.PROMOTERS, topics.DEAD_LETTERS):
+        assert {record.timestamp for record in outcome.by_topic[topic]} <= {record.timestamp for record in kept}
