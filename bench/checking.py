@@ -64,7 +64,11 @@ def compare_events(
     left, seen = set(ids), set()
     for key, value in records:
         comparison.found += 1
-        body = loads(value or b"null")
+        try:
+            body = loads(value or b"null")
+        except ValueError as error:
+            _wrong(comparison, f"{value!r:.{SHOWN}} is no JSON: {error}")
+            continue
         name = body.get("response_id") if isinstance(body, dict) else None
         if name in seen:
             comparison.repeated += 1

@@ -1,6 +1,7 @@
 """The bodies of the records that npstream must write: each field of each event and row, from the recount."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from bench.stream import COMMENT, DIMENSION
@@ -82,8 +83,10 @@ def segment_row(segment: str, tally: Tally, as_of: str, windows_days: Sequence[i
 
 def _windows(tally: Tally, windows_days: Sequence[int]) -> dict[str, Any]:
     """All that was counted is in every window, and nothing in the windows before."""
-    window = {
-        "responses": window_stats(tally.responses, (0, 0, 0)),
-        "respondents": window_stats(tally.respondents, (0, 0, 0)),
-    }
+    window = {"responses": _statistics(*tally.responses), "respondents": _statistics(*tally.respondents)}
     return {f"{days}d": window for days in windows_days}
+
+
+@lru_cache(maxsize=4096)  # the same for each round
+def _statistics(detractors: int, passives: int, promoters: int) -> dict[str, Any]:
+    return window_stats((detractors, passives, promoters), (0, 0, 0))

@@ -153,7 +153,7 @@ class _Peer:
 
     def _table(self, name: str) -> dict[bytes, bytes]:
         """The last values of a table's changelog; its keys are JSON."""
-        rows = last_values(self.ground.bootstrap, f"{self.group}-{name}-changelog")
+        rows = last_values(read(self.ground.bootstrap, f"{self.group}-{name}-changelog"))
         return {str(loads(key)).encode(): value for key, value in rows.items()}
 
 

@@ -11,6 +11,7 @@ from bench.filling import fill
 from bench.measurement import Ground, Measurement, RunFailed, time_limit_s
 from bench.npstream_outputs import comparisons
 from bench.processes import Usage, peak_rss_mb
+from bench.reading import read
 from bench.stream import Answer, answers, canonical_record, raw_record
 from bench.truth import Truth
 from bench.watching import Look, Watch
@@ -51,7 +52,8 @@ class NpstreamLine:
         try:
             fill(ground.bootstrap, self.source, answers(self.responses, ground.day), self.encode, self.headers)
             measurement = self._measure(ground, settings, environment)
-            checked = Checked(list(comparisons(settings, Truth(answers(self.responses, ground.day)))))
+            truth = Truth(answers(self.responses, ground.day))
+            checked = Checked(list(comparisons(settings, truth, lambda topic: read(ground.bootstrap, topic))))
             measurement.records = checked.records
             measurement.failures += checked.failures
         finally:

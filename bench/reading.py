@@ -1,7 +1,7 @@
 """Reads topics to their end, as any consumer of committed records would."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -58,9 +58,9 @@ def read(bootstrap: str, topic: str) -> Iterator[Stored]:
         consumer.close()
 
 
-def last_values(bootstrap: str, topic: str) -> dict[bytes, bytes]:
-    """The last value of each key; tombstones removed. Raises as `read` does."""
-    last = {record.key or b"": record.value for record in read(bootstrap, topic)}
+def last_values(records: Iterable[Stored]) -> dict[bytes, bytes]:
+    """The last value of each key; tombstones removed."""
+    last = {record.key or b"": record.value for record in records}
     return {key: value for key, value in last.items() if value is not None}
 
 

@@ -1,0 +1,159 @@
+"""The benchmark's checks: what the agents make of its stream passes them, and whatever is wrong does not."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from agents.intake import Intake
+from agents.rollups import Rollups
+from agents.scoring import Scoring
+from bench import report, stream
+from bench.checking import Comparison
+from bench.measurement import Measurement
+from bench.npstream_outputs import comparisons
+from bench.reading import Stored
+from bench.results import Results
+from bench.truth import Truth
+from npstream.settings import Settings
+from schemas import topics
+from streams.test_driver import TestDriver
+
+RESPONSES = 2_000
+NOW_MS = 1_772_000_000_000
+PARTITIONS = 4
+DAY = stream.first_day(RESPONSES, NOW_MS)
+
+Records = dict[str, list[Stored]]
+
+
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    return Truth(stream.answers(RESPONSES, DAY))
+
+
+@pytest.fixture(scope="module")
+def written() -> Records:
+    """What the agents make of the stream, by topic."""
+    driver = TestDriver([Intake(), Scoring(), Rollups()], now=NOW_MS, partitions=PARTITIONS)
+    for answer in stream.answers(RESPONSES, DAY):
+        driver.pipe(topics.RAW, answer.account_id.encode(), stream.raw_record(answer), headers=(("nps-source", b"canonical"),))
+    driver.run()
+    return {
+        topic.name: [Stored(r.partition, r.key, r.value) for r in driver.sent(topic.name)]
+        for topic in topics.TOPICS
+        if topic.name != topics.RAW
+    }
+
+
+def compared(truth: Truth, records: Records) -> dict[str, Comparison]:
+    settings = Settings(partitions=PARTITIONS)
+    return {found.topic: found for found in comparisons(settings, truth, lambda topic: records[topic])}
+
+
+def test_the_stream_is_the_same_each_time_and_begins_on_the_day_given() -> None:
+    assert list(stream.answers(100, DAY)) == list(stream.answers(200, DAY))[:100]
+    assert {answer.responded_at // stream.DAY_MS for answer in stream.answers(RESPONSES, DAY)} == {DAY}
+
+
+@pytest.mark.parametrize("responses", [1, 864_000, 864_001, stream.MOST])
+def test_the_last_response_is_of_yesterday_at_the_latest(responses: int) -> None:
+    day = stream.first_day(responses, NOW_MS)
+    last = day * stream.DAY_MS + (responses - 1) // stream.PER_INTERVAL * stream.INTERVAL_MS
+    assert last // stream.DAY_MS <= NOW_MS // stream.DAY_MS - 1
+    assert NOW_MS // stream.DAY_MS + 1 - day < min(Settings().windows_days), "all lie in every window, tomorrow as well"
+
+
+def test_the_prepared_input_of_scoring_is_what_intake_makes_of_the_raw_one(written: Records) -> None:
+    prepared = {stream.canonical_record(answer) for answer in stream.answers(RESPONSES, DAY)}
+    assert {record.value for record in written[topics.RESPONSES]} == prepared
+
+
+def test_what_the_agents_write_equals_the_recount(truth: Truth, written: Records) -> None:
+    found = compared(truth, written)
+    assert [str(comparison) for comparison in found.values() if not comparison.equal] == []
+    assert set(found) == set(written)
+    assert found[topics.SCORED].found == RESPONSES
+    assert found[topics.CHANGES].found > 10
+    assert found[topics.SEGMENT_ROLLUPS].found == stream.SEGMENTS
+
+
+def without_last(records: list[Stored]) -> list[Stored]:
+    return records[:-1]
+
+
+def with_last_again(records: list[Stored]) -> list[Stored]:
+    return [*records, records[-1]]
+
+
+def with_another_key(records: list[Stored]) -> list[Stored]:
+    return [*records[:-1], records[-1]._replace(key=b"somebody-else")]
+
+
+def with_another_field(records: list[Stored]) -> list[Stored]:
+    value = records[-1].value or b""
+    return [*records[:-1], records[-1]._replace(value=value.replace(b'"account_id":"acct-', b'"account_id":"acct-9'))]
+
+
+def with_a_field_more(records: list[Stored]) -> list[Stored]:
+    return [*records[:-1], records[-1]._replace(value=(records[-1].value or b"")[:-1] + b',"more":1}')]
+
+
+@pytest.mark.parametrize("topic", [topics.RESPONSES, topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.PROMOTERS])
+@pytest.mark.parametrize("spoil", [without_last, with_last_again, with_another_key, with_another_field, with_a_field_more])
+def test_a_spoiled_event_topic_fails(
+    truth: Truth, written: Records, topic: str, spoil: Callable[[list[Stored]], list[Stored]]
+) -> None:
+    found = compared(truth, written | {topic: spoil(written[topic])})
+    assert [name for name, comparison in found.items() if not comparison.equal] == [topic]
+
+
+@pytest.mark.parametrize("topic", [topics.ACCOUNT_ROLLUPS, topics.SEGMENT_ROLLUPS, topics.CELLS])
+def test_a_table_with_a_row_lost_changed_or_added_fails(truth: Truth, written: Records, topic: str) -> None:
+    records = written[topic]
+    key = next(record.key for record in records if record.value is not None and b'respondents":{"as_of' not in record.value)
+    lost = [record for record in records if record.key != key]
+    changed = [
+        record
+        if record.key != key
+        else record._replace(value=(record.value or b"").replace(b"[", b"[9").replace(b":1", b":91"))
+        for record in records
+    ]
+    added = [*records, Stored(0, b"0|i|segment=other|2026-01-01", b'{"responses":[1,0,0]}')]
+    for spoiled in (lost, changed, added):
+        found = compared(truth, written | {topic: spoiled})
+        assert [name for name, comparison in found.items() if not comparison.equal] == [topic]
+
+
+def test_any_dead_letter_fails(truth: Truth, written: Records) -> None:
+    found = compared(truth, written | {topics.DEAD_LETTERS: [Stored(0, b"k", b"no json")]})
+    assert not found[topics.DEAD_LETTERS].equal
+
+
+def measured(line: str, rate: float, failures: Iterable[str] = ()) -> Measurement:
+    return Measurement(line, 1000, 1000 / rate, 0.5, 0.1, 0.0, 100.0, list(failures))
+
+
+def test_ratios_are_those_within_a_round() -> None:
+    rounds = [
+        {"scoring": measured("scoring", 100), "faust": measured("faust", 10)},
+        {"scoring": measured("scoring", 400), "faust": measured("faust", 20)},
+        {"scoring": measured("scoring", 90), "faust": measured("faust", 30, ["lost"])},
+    ]
+    results = Results({}, {"scoring": "npstream", "faust": "Faust"}, rounds)
+    ratio = results.ratio("scoring", lambda m: m.rate)
+    assert ratio is not None
+    assert [round(figure) for figure in ratio] == [3, 10, 20]
+    assert results.failures == ["round 3, faust: lost"]
+
+
+def test_figures_take_the_place_of_older_ones_in_a_document(tmp_path: Path) -> None:
+    document = tmp_path / "performance.md"
+    document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
+    results = Results({"Kafka": "4"}, {"scoring": "npstream"}, [{"scoring": measured("scoring", 100)}])
+    for _ in range(2):
+        report.write_markdown(results, document)
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{report.BEGIN}\n| Line |")
+    assert text.endswith(f"- Kafka: 4\n{report.END}\nafter\n")
+    assert "old" not in text
