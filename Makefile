@@ -54,8 +54,9 @@ $(JARS): tests/kafka/pom.xml
 demo: $(INSTALLED)
 	@$(BIN)/npstream demo $(ARGS)
 
+# In as many processes as the smallest machine has cores, each with brokers of its own: half of the time is waiting for groups.
 test: setup lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -16,6 +16,9 @@ from tests.kafka.broker import KafkaBroker
 
 pytest_plugins = ["pytester"]
 
+# A run in several processes tells each of them the width of the terminal; what is printed to pipes must not depend on it.
+os.environ.pop("COLUMNS", None)
+
 # No deadlines, since the machine may be busy with something else; a failure prints what reproduces it.
 settings.register_profile("dev", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), database=None)
