@@ -18,6 +18,7 @@ from bench.measurement import Ground, Line, RunFailed
 from bench.npstream_line import scoring_line, whole_line
 from bench.results import Results
 from bench.stream import MOST, first_day
+from npstream.settings_sources import SettingsError
 from tests.kafka.broker import KafkaBroker, KafkaUnavailable
 from tests.kafka.topics import TopicAdmin
 
@@ -83,7 +84,7 @@ def main(
                 Ground(address, pid, Path(folder), day),
                 console,
             )
-    except (RunFailed, KafkaUnavailable) as error:
+    except (RunFailed, KafkaUnavailable, SettingsError) as error:
         console.print(f"FAIL {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     report.show(results, console)

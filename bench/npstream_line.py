@@ -14,7 +14,7 @@ from bench.processes import Usage, peak_rss_mb
 from bench.reading import read
 from bench.stream import Answer, answers, canonical_record, raw_record
 from bench.truth import Truth
-from bench.watching import Look, Watch
+from bench.watching import Look, Watch, total
 from npstream.admin import connect
 from npstream.broker import HOST, free_port
 from npstream.child import Child
@@ -129,13 +129,13 @@ def _details(look: Look) -> dict[str, float]:
     """What a worker's metrics say of its batches, by unit. Seconds are added up over its tasks, whose waits overlap."""
     details = {}
     for unit in AGENTS:
-        batches = look.samples.get(f'npstream_batch_records_count{{unit="{unit}"}}', 0.0)
+        batches = total(look.samples, "npstream_batch_records_count", unit=unit)
         if not batches:
             continue
         details[f"{unit}_batches"] = batches
-        details[f"{unit}_records_per_batch"] = round(look.samples[f'npstream_batch_records_sum{{unit="{unit}"}}'] / batches)
+        details[f"{unit}_records_per_batch"] = round(total(look.samples, "npstream_batch_records_sum", unit=unit) / batches)
         for stage in ("process", "transaction"):
-            seconds = look.samples.get(f'npstream_batch_stage_seconds_sum{{stage="{stage}",unit="{unit}"}}', 0.0)
+            seconds = total(look.samples, "npstream_batch_stage_seconds_sum", unit=unit, stage=stage)
             details[f"{unit}_{stage}_s"] = round(seconds, 2)
     return details
 

@@ -6,10 +6,9 @@ rate is never flattered, and is at most some 0.2 s of the run too low.
 """
 
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, Self
 
 from bench.measurement import RunFailed
 from bench.processes import Usage
@@ -36,6 +35,25 @@ class Look(NamedTuple):
     """Records that rollups have taken in."""
     lag: float
     samples: dict[str, float]
+    """Values by series, as in the text."""
+
+    @classmethod
+    def of(cls, text: str, first_agent: str, usage: Usage) -> Self:
+        """From what /metrics says, in Prometheus' text format."""
+        samples = dict(_samples(text.splitlines()))
+        return cls(
+            usage,
+            total(samples, "npstream_tasks", unit=first_agent, phase="running"),
+            total(samples, "npstream_responses_total"),
+            total(samples, "npstream_batch_records_sum", unit="rollups"),
+            total(samples, "npstream_lag_records"),
+            samples,
+        )
+
+    @property
+    def began(self) -> bool:
+        """Whether a response may have been taken in."""
+        return bool(self.running or self.responses)
 
 
 class Watch:
@@ -50,27 +68,29 @@ class Watch:
     def until_processed(self, responses: int, rollups: bool, timeout_s: float) -> tuple[Look, Look]:
         """The last look before the first response, and the first one after the last. With `rollups` the last cell counts too.
 
-        Raises RunFailed if the worker ends, or is not done in time."""
+        Raises RunFailed if the worker ends, is not done in time, or does not tell what it does."""
         deadline = time.monotonic() + timeout_s
         before: Look | None = None
+        seen_running = False
         done: Look | None = None
         look: Look | None = None
         while done is None or (rollups and not self._is_quiet(done, look)):
             if not self._alive():
                 raise RunFailed("the worker ended before it was done")
             if time.monotonic() > deadline:
-                raise RunFailed(f"the worker was not done after {timeout_s:.0f} s: {look and look.responses:.0f} responses")
+                raise RunFailed(f"not done after {timeout_s:.0f} s: {look.responses if look else 0:.0f} responses")
             look = self.look()
             if look is not None:
-                if not look.running and not look.responses:
+                seen_running = seen_running or bool(look.running)
+                if not look.began:
                     before = look
                 elif before is None:
                     raise RunFailed("the worker worked before it could be looked at")
                 if look.responses >= responses and (done is None or look.cells != done.cells):
                     done = look
             time.sleep(self._pause(before, look, responses))
-        if before is None:
-            raise RunFailed("the worker was never seen before its first response")
+        if before is None or not seen_running:
+            raise RunFailed("the worker did not tell when its tasks began to run")
         return before, done
 
     @staticmethod
@@ -90,28 +110,25 @@ class Watch:
         asked = self._usage()
         try:
             with urllib.request.urlopen(self._url + "/metrics", timeout=HTTP_TIMEOUT_S) as answer:
-                samples = dict(_samples(answer.read().decode().splitlines()))
-        except (OSError, urllib.error.URLError):
+                look = Look.of(answer.read().decode(), self._first_agent, asked)
+        except OSError:
             return None
-        running = samples.get(f'npstream_tasks{{unit="{self._first_agent}",phase="running"}}', 0.0)
-        responses = _total(samples, "npstream_responses_total")
-        return Look(
-            self._usage() if running or responses else asked,
-            running,
-            responses,
-            samples.get('npstream_batch_records_sum{unit="rollups"}', 0.0),
-            _total(samples, "npstream_lag_records"),
-            samples,
-        )
+        return look._replace(usage=self._usage()) if look.began else look
+
+
+def total(samples: Mapping[str, float], name: str, **labels: str) -> float:
+    """The sum of a metric's series with these labels, in whichever order the text has them."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return sum(
+        value
+        for series, value in samples.items()
+        if series.partition("{")[0] == name and all(pair in series for pair in wanted)
+    )
 
 
 def _samples(lines: Iterable[str]) -> Iterator[tuple[str, float]]:
-    """Series and value of each line of Prometheus' text format that is no comment."""
+    """Series and value of each line that is no comment."""
     for line in lines:
-        if not line.startswith("#"):
+        if line and not line.startswith("#"):
             series, _, value = line.rpartition(" ")
             yield series, float(value)
-
-
-def _total(samples: dict[str, float], name: str) -> float:
-    return sum(value for series, value in samples.items() if series.partition("{")[0] == name)

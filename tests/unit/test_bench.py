@@ -1,22 +1,30 @@
 """The benchmark's checks: what the agents make of its stream passes them, and whatever is wrong does not."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from agents.intake import Intake
 from agents.rollups import Rollups
 from agents.scoring import Scoring
 from bench import report, stream
 from bench.checking import Comparison
-from bench.measurement import Measurement
+from bench.measurement import Measurement, RunFailed
 from bench.npstream_outputs import comparisons
+from bench.processes import Usage
 from bench.reading import Stored
 from bench.results import Results
 from bench.truth import Truth
+from bench.watching import Look, Watch
+from npstream.facts import FACTS, PREFIX
 from npstream.settings import Settings
 from schemas import topics
+from streams.execution import Batch
+from streams.metrics import EngineMetrics, Reading, Readings
+from streams.task_name import TaskName
 from streams.test_driver import TestDriver
 
 RESPONSES = 2_000
@@ -128,6 +136,52 @@ def test_a_table_with_a_row_lost_changed_or_added_fails(truth: Truth, written: R
 def test_any_dead_letter_fails(truth: Truth, written: Records) -> None:
     found = compared(truth, written | {topics.DEAD_LETTERS: [Stored(0, b"k", b"no json")]})
     assert not found[topics.DEAD_LETTERS].equal
+
+
+def test_a_look_reads_the_metrics_as_a_worker_writes_them() -> None:
+    registry = CollectorRegistry()
+    metrics = EngineMetrics(registry, PREFIX, FACTS)
+    batch = Batch(records=7, facts=Counter({("responses", "promoter", "canonical"): 4, ("responses", "passive", "other"): 3}))
+    metrics.committed(TaskName("app", "rollups", 0), batch, 0.1, 0.2, 0.0, NOW_MS)
+    values = {("scoring", "running"): 2.0, ("scoring", "fencing"): 1.0, ("intake", "running"): 4.0}
+    Readings(registry, PREFIX, lambda: [Reading("tasks", "Tasks", ("unit", "phase"), values)])
+    look = Look.of(generate_latest(registry).decode(), "scoring", Usage(0.0, 0.0, None, 0.0))
+    assert (look.running, look.responses, look.cells) == (2, 7, 7)
+
+
+def looks(*running_and_responses: tuple[float, float]) -> Callable[[], Look | None]:
+    """A worker that is seen doing this, a second apart."""
+    script = iter(enumerate(running_and_responses))
+
+    def look() -> Look | None:
+        second, (running, responses) = next(script)
+        return Look(Usage(float(second), 0.0, None, 0.0), running, responses, 0.0, 0.0, {})
+
+    return look
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    monkeypatch.setattr("bench.watching.FAST_S", 0.0)
+    monkeypatch.setattr("bench.watching.SLOW_S", 0.0)
+    return Watch("", "scoring", lambda: True, lambda: Usage(0.0, 0.0, None, 0.0))
+
+
+def test_the_clock_starts_before_any_task_runs_and_stops_when_the_last_response_is_counted(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "look", looks((0, 0), (0, 0), (1, 0), (4, 0), (4, 60), (4, 99), (4, 100), (4, 100)))
+    before, done = watch.until_processed(100, rollups=False, timeout_s=10)
+    assert (before.usage.at, done.usage.at) == (1, 6)
+
+
+@pytest.mark.parametrize("script", [((4, 0), (4, 100)), ((0, 0), (0, 100))])
+def test_a_worker_that_does_not_show_when_it_began_is_no_figure(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, script: tuple[tuple[float, float], ...]
+) -> None:
+    monkeypatch.setattr(watch, "look", looks(*script))
+    with pytest.raises(RunFailed):
+        watch.until_processed(100, rollups=False, timeout_s=10)
 
 
 def measured(line: str, rate: float, failures: Iterable[str] = ()) -> Measurement:
