@@ -155,6 +155,25 @@ def test_processors_that_share_a_task_are_written_together() -> None:
         run(scenario(bench, occurrence))
 
 
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("point", [point for point in WRITING if "produce" in point])
+def test_without_transactions_events_may_come_again_and_state_and_positions_are_right(
+    point: str, error: Callable[[str], BaseException]
+) -> None:
+    async def scenario(bench: Bench, occurrence: int) -> None:
+        await stopped_at(bench, bench.worker(), point, error(point), occurrence)
+        restored, wanted = bench.restored(), bench.wanted
+        assert {name: store.entries for name, store in restored.stores.items()} == wanted.state
+        assert {key: position.next for key, position in restored.positions.items()} == wanted.positions
+        assert bench.sent.keys() == wanted.sent.keys()
+        for key, values in wanted.sent.items():
+            assert list(dict.fromkeys(bench.sent[key])) == values  # without repeats, in order
+        await bench.end()
+
+    for bench, occurrence in benches(transactional=False):
+        run(scenario(bench, occurrence))
+
+
 # The proof that the comparison notices: each of these breaks one rule of the protocol.
 
 
