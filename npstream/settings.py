@@ -94,14 +94,15 @@ class Settings:
         most=900_000,
     )
     batch_max_bytes: int = setting(
-        524_288,
-        "source records taken into one transaction; half of the broker's 1 MB for a produced batch, since state comes on top",
+        1_000_000,
+        "source records taken into one transaction, at most: a transaction and a table cost the same however many it holds; "
+        "at low load batches are as small as what has arrived",
         least=1024,
         most=BROKER_BATCH_LIMIT,
     )
     inbox_max_bytes: int = setting(
         4 * 1024 * 1024,
-        "what a task may hold that is not yet processed, before its partition is paused: eight batches",
+        "what a task may hold that is not yet processed, before its partition is paused: four batches",
         least=1024,
     )
     tick_interval_ms: int = setting(

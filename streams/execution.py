@@ -109,7 +109,7 @@ class Execution:
             batch.records += len(fresh)
             batch.oldest_ms = fresh[0].timestamp if batch.oldest_ms is None else batch.oldest_ms
             batch.clock = max(batch.clock, now.ms)
-            for record in self._last_of_each_topic(fresh):
+            for record in fresh[-1:] if len(processor.sources) == 1 else self._last_of_each_topic(fresh):
                 batch.positions[(processor.name, record.topic)] = Position.after(record)
             self._gather(processor, outbox, batch)
         self._seal(batch)
@@ -155,10 +155,7 @@ class Execution:
 
     @staticmethod
     def _last_of_each_topic(records: Sequence[Record]) -> list[Record]:
-        last: dict[str, Record] = {records[-1].topic: records[-1]}
-        first_topic = records[0].topic
-        if first_topic not in last or any(record.topic != first_topic for record in records):
-            last = {record.topic: record for record in records}
+        last = {record.topic: record for record in records}
         return list(last.values())
 
     def _gather(self, processor: Processor, outbox: Outbox, batch: Batch) -> None:

@@ -1,7 +1,7 @@
 """A task's state: committed stores, and the staged view that a processor works on. No I/O in here."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,21 @@ class Store:
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Make one committed change; None deletes."""
-        old = self.entries.get(key)
-        if value is None:
-            if old is not None:
-                del self.entries[key]
-                self.bytes -= len(key) + len(old)
-        else:
-            self.entries[key] = value
-            self.bytes += len(value) - len(old) if old is not None else len(key) + len(value)
+        self.apply_all({key: value})
+
+    def apply_all(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Make many changes at once: a call for each would show, since this is done for every key of every batch."""
+        entries, size = self.entries, self.bytes
+        for key, value in changes.items():
+            old = entries.get(key)
+            if value is None:
+                if old is not None:
+                    del entries[key]
+                    size -= len(key) + len(old)
+            else:
+                entries[key] = value
+                size += len(value) - len(old) if old is not None else len(key) + len(value)
+        self.bytes = size
 
     def scan(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
         """Up to `limit` keys with the prefix, greater than `after`, in order.
@@ -118,8 +125,7 @@ class StagedState:
 
     def commit(self) -> None:
         """Make the staged changes the state."""
-        for key, value in self._staged.items():
-            self._store.apply(key, value)
+        self._store.apply_all(self._staged)
         self._staged.clear()
 
     def abandon(self) -> None:

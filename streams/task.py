@@ -66,8 +66,8 @@ class TaskRules:
     """Bounds and intervals of a task."""
 
     opening: OpeningRules = field(default_factory=OpeningRules)
-    batch_bytes: int = 512 << 10
-    """One batch: large enough to amortise a transaction's round trips, small enough for tens of milliseconds of work."""
+    batch_bytes: int = 1_000_000
+    """One batch: large enough to amortise a transaction's round trips, small enough for some 100 ms of work."""
     inbox_bytes: int = 4 << 20
     """Beyond this the partition is held; it is released at half."""
     tick_interval_s: float = 1.0

@@ -147,7 +147,8 @@ class KafkaBroker:
         (folder / "server.properties").write_text("".join(lines), encoding="utf-8")
 
     def _format(self, java: str, folder: Path) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        # An id that begins with a dash would be taken for an option.
+        cluster_id = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).rstrip(b"=").decode()
         command = self._command(java, "kafka.tools.StorageTool")
         command += ["format", "--cluster-id", cluster_id, "--config", str(folder / "server.properties")]
         try:
