@@ -33,6 +33,8 @@ class IntakeSettings:
     """By adapter's name; one that is not named has the defaults."""
     zone: tzinfo = UTC
     """Zone of vendors' times that come without one, unless their source says another. Canonical ones must have one."""
+    account: str = ""
+    """The account of a response that neither its payload nor the header names; empty: it is a dead letter."""
     max_responses_per_record: int = 1_000
     """Longest list of responses in one record: some 300 KB, within a broker's usual bound for a record."""
 
@@ -52,6 +54,7 @@ class Intake:
 
     def __init__(self, settings: IntakeSettings = IntakeSettings()) -> None:
         self.settings = settings
+        self._account = settings.account or None
         self._sources = {name: settings.sources.get(name, SourceSettings()) for name in ADAPTERS}
         self._zones = {
             name: (self._sources[name].zone or settings.zone) if adapter.VENDOR_TIMES else None
@@ -71,7 +74,7 @@ class Intake:
                 source = adapter.NAME
                 drafts = [draft for payload in payloads for draft in adapter.adapt(payload, self._sources[source])]
                 stage = "validate"
-                responses = _responses(drafts, source, self._zones[source], _text(headers, ACCOUNT_HEADER))
+                responses = _responses(drafts, source, self._zones[source], _text(headers, ACCOUNT_HEADER) or self._account)
             except Unusable as error:
                 _bury(record, stage, error.reason, error, outbox)
                 continue

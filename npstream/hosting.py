@@ -14,7 +14,7 @@ from streams.task import TaskRules
 
 def _intake(settings: Settings) -> Processor:
     typeform = SourceSettings(score_fields=(settings.typeform_field,)) if settings.typeform_field else SourceSettings()
-    return Intake(IntakeSettings(sources={"typeform": typeform}, zone=settings.zone()))
+    return Intake(IntakeSettings(sources={"typeform": typeform}, zone=settings.zone(), account=settings.default_account))
 
 
 def _scoring(settings: Settings) -> Processor:

@@ -382,3 +382,13 @@ def test_any_json_is_responses_or_a_dead_letter(value: Any, headers: Headers) ->
 @given(st.lists(st.builds(Came, mutated().map(dumps), header_lists), max_size=3))
 def test_any_change_of_a_payload_leaves_responses_or_a_dead_letter(records: list[Came]) -> None:
     check(records)
+
+
+@pytest.mark.parametrize(
+    ("headers", "account"),
+    [((), "house"), ((("nps-account", b"acme"),), "acme")],
+    ids=["neither payload nor header names one", "the header names one"],
+)
+def test_the_account_of_the_settings_is_the_last_resort(headers: Headers, account: str) -> None:
+    outbox = take(Came(raw("delighted_no_account"), headers), settings=IntakeSettings(account="house"))
+    assert [response["account_id"] for response in responses(outbox)] == [account]
