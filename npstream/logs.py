@@ -9,7 +9,7 @@ import orjson
 QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio")
 """Libraries whose notes at level info are about themselves: from them, warnings only."""
 
-SILENT = ("aiokafka.consumer.group_coordinator", "aiokafka.conn", "aiokafka.cluster")
+SILENT = ("aiokafka.producer.sender", "aiokafka.consumer.group_coordinator", "aiokafka.conn", "aiokafka.cluster")
 """They repeat every few hundred milliseconds, as errors, that a broker is away: the task says so once per attempt."""
 
 REPEATING = "aiokafka"

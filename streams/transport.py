@@ -33,8 +33,9 @@ FETCH_WAIT_MS = 100
 PLAIN_FETCH_WAIT_MS = 20
 """The same on a broker without transactions: the embedded one waits for the whole of it although there is data."""
 
-SKIP_PATIENCE_S = 2.0
-"""How long a jump of offsets is read again on a broker without transactions before it is taken for what it is."""
+SKIP_PATIENCE_S = 30.0
+"""How long a jump of offsets is read again on a broker without transactions before it is taken for what it is: the embedded
+one makes none for good, and a busy machine takes seconds."""
 
 POLL_S = 0.1
 """How long one call waits for fetched records, for the same reason."""
@@ -199,12 +200,13 @@ class Consumer(driver.Consumer):
                 # Moved while the fetch was under way: nobody knows whether this is from before. Ask again.
                 await self._thread.call_thread(self._seek_now, TopicPartition(*tp), self._nexts[tp])
                 continue
-            if self._skipped(tp, records[0].offset):
+            whole = self._without_skips(tp, records)
+            if whole:
+                self._nexts[tp] = whole[-1].offset + 1
+            if len(whole) < len(records):
                 await self._thread.call_thread(self._seek_now, TopicPartition(*tp), self._nexts[tp])
-                continue
-            last = records[-1]
-            self._nexts[tp] = last.offset + 1
-            yield tp, self._run_message(tp, Fetched(epoch, records), last)
+            if whole:
+                yield tp, self._run_message(tp, Fetched(epoch, whole), whole[-1])
 
     def _not_there(self, offsets: Mapping[TopicPartition, int]) -> None:
         for partition, offset in offsets.items():
@@ -213,19 +215,24 @@ class Consumer(driver.Consumer):
             if self.out_of_range is not None:
                 self.out_of_range(tp, offset)
 
-    def _skipped(self, tp: TP, first: int) -> bool:
-        """Whether the embedded broker has left out a batch that was still being written: read on from it again, for a while.
+    def _without_skips(self, tp: TP, records: Sequence[Record]) -> Sequence[Record]:
+        """The records up to where offsets jump, if the broker is one that leaves out a batch while it is being written (the
+        embedded one): the rest is read again, for a while.
 
         On a broker with transactions offsets jump at every marker, and nothing is left out.
         """
-        if self.transport.read_committed or first <= self._nexts[tp]:
+        expected = self._nexts[tp]
+        if self.transport.read_committed or records[-1].offset - expected < len(records):
             self._jumped.pop(tp, None)
-            return False
+            return records
+        count = 0
+        while records[count].offset <= expected + count:
+            count += 1
         since = self._jumped.setdefault(tp, time.monotonic())
-        if time.monotonic() - since > SKIP_PATIENCE_S:
+        if not count and time.monotonic() - since > SKIP_PATIENCE_S:
             del self._jumped[tp]
-            return False
-        return True
+            return records
+        return records[:count]
 
     def _run_message(self, tp: TP, value: Fetched, last: Any) -> ConsumerMessage:
         return ConsumerMessage(

@@ -216,6 +216,7 @@ def test_topics_of_another_shape_are_told_with_what_to_do(
     ]
     for done in administrator.create_topics(odd).values():
         done.result(ANSWER_TIMEOUT_S)
+    until(lambda: {topic.topic for topic in odd} <= set(topic_names(administrator)))
     code, out, _ = run("--bootstrap", empty_kafka.bootstrap, "topics", "check", "--json")
     found = findings(out)
     assert code == 1
