@@ -4,7 +4,7 @@ import gc
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -141,11 +141,15 @@ class Outcome:
                 f"responses of raw partition {a} are out of order in {b}" for (a, b), o in offsets.items() if o != sorted(o)
             ]
         refused = {(raw[timestamp].partition, raw[timestamp].offset): why for timestamp, why in traffic.refused.items()}
-        return [*found, *self.dead_letter_differences(refused)][:MOST]
+        ours = traffic.expected.keys() | traffic.refused.keys()
+        others = {(r.partition, r.offset) for r in self.by_topic[topics.RAW] if r.timestamp not in ours}
+        return [*found, *self.dead_letter_differences(refused, others)][:MOST]
 
-    def dead_letter_differences(self, of_raw: Mapping[tuple[int, int], str]) -> list[str]:
+    def dead_letter_differences(
+        self, of_raw: Mapping[tuple[int, int], str], not_asked: Collection[tuple[int, int]] = ()
+    ) -> list[str]:
         """Of all dead letters: those that the recount expects of responses, and those of raw records by where these stand
-        (partition, offset) with the reason of each."""
+        (partition, offset) with the reason of each. Those of raw records that were not asked for are left out."""
         sources = {(r.topic, r.partition, r.offset): r for r in (*self.by_topic[topics.RAW], *self.responses)}
         reasons: dict[tuple[str, int, int], frozenset[str]] = {
             (topics.RESPONSES, letter.partition, letter.offset): letter.reasons for letter in self.events.dead_letters
@@ -155,6 +159,8 @@ class Outcome:
         for letter in self.by_topic[topics.DEAD_LETTERS]:
             topic, partition, offset = map(letter.header, LETTER_SOURCE)
             where = (topic, int(partition or -1), int(offset or -1))
+            if topic == topics.RAW and where[1:] in not_asked:
+                continue
             wanted = reasons.pop(where, None)
             if wanted is None:
                 found.append(f"a dead letter that is not expected, or comes twice: {where} {letter}"[:1000])

@@ -35,6 +35,8 @@ from tests.recount.reading import format_time
 
 pytestmark = pytest.mark.kafka
 
+SLOW = {"batch_max_bytes": 16_384}
+"""Transactions of some fifty records: so that there is time to do something to a worker in the middle of its work."""
 SWEEP_MS = 500
 """How often the broker looks for transactions that take too long, in the tests of that; its default is 10 s."""
 NOTICED_TIMEOUT_S = 30.0
@@ -135,17 +137,17 @@ def test_a_large_record_that_cannot_be_used_becomes_a_dead_letter_and_the_next_o
 
 def test_a_zombie_that_was_stopped_past_its_session_writes_nothing_twice(kafka: Broker, app_id: str, tmp_path: Path) -> None:
     world = World(kafka.bootstrap, app_id)
-    traffic = Traffic(2, int(time.time() * 1000) - 20_000, PARTITIONS, 20_000)
+    traffic = Traffic(2, int(time.time() * 1000) - 8_000, PARTITIONS, 8_000)
     with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
-        zombie = workers.start().wait_ready()
+        zombie = workers.start(**SLOW).wait_ready()
         pid = zombie.pid
-        world.send(traffic.take(10_000))
+        world.send(traffic.take(6_000))
         pause_in_transaction(world, zombie)
         heir = workers.start().wait_ready()
         assert heir.assigned["scoring"] == list(range(PARTITIONS))
-        world.send(traffic.take(5_000))
+        world.send(traffic.take(1_000))
         zombie.resume()
-        world.send(traffic.take(5_000))
+        world.send(traffic.take(1_000))
         zombie.wait_ready()
         world.wait_processed()
         assert zombie.alive
@@ -158,12 +160,12 @@ def test_a_transaction_that_takes_too_long_is_ended_by_the_broker_and_done_again
     fragile: KafkaBroker, app_id: str, tmp_path: Path
 ) -> None:
     world = World(fragile.bootstrap, app_id)
-    traffic = Traffic(3, int(time.time() * 1000) - 10_000, PARTITIONS, 10_000)
+    traffic = Traffic(3, int(time.time() * 1000) - 6_000, PARTITIONS, 6_000)
     # A session that outlasts the stop: it is the transaction alone that fails.
     with Workers(fragile.bootstrap, app_id, tmp_path, transaction_timeout_ms=1000, session_timeout_ms=30_000) as workers:
-        worker = workers.start().wait_ready()
+        worker = workers.start(**SLOW).wait_ready()
         rebalances, opened = worker.total("npstream_rebalances"), worker.total("npstream_restore_seconds_count")
-        world.send(traffic.take(10_000))
+        world.send(traffic.take(6_000))
         pause_in_transaction(world, worker)
         until(lambda: not world.open_transactions(), "the broker ends the transaction", NOTICED_TIMEOUT_S)
         worker.resume()
@@ -178,12 +180,12 @@ def test_a_broker_that_is_killed_is_waited_for_and_nothing_is_lost_or_doubled(
     fragile: KafkaBroker, app_id: str, tmp_path: Path
 ) -> None:
     world = World(fragile.bootstrap, app_id)
-    traffic = Traffic(4, int(time.time() * 1000) - 20_000, PARTITIONS, 20_000)
+    traffic = Traffic(4, int(time.time() * 1000) - 10_000, PARTITIONS, 10_000)
     with Workers(fragile.bootstrap, app_id, tmp_path) as workers:
-        worker = workers.start().wait_ready()
+        worker = workers.start(**SLOW).wait_ready()
         pid = worker.pid
-        world.send(traffic.take(20_000))
-        until(lambda: sum(world.ends(topics.SCORED).values()) > 2_000, "some are scored", NOTICED_TIMEOUT_S)
+        world.send(traffic.take(10_000))
+        until(lambda: sum(world.ends(topics.SCORED).values()) > 500, "some are scored", NOTICED_TIMEOUT_S)
         fragile.kill()
         worker.wait_not_ready("does not answer")
         assert worker.get("/live")[0] == 200
@@ -226,13 +228,13 @@ def test_a_worker_that_is_asked_to_end_ends_in_order_and_the_next_one_goes_on(
     kafka: Broker, app_id: str, tmp_path: Path
 ) -> None:
     world = World(kafka.bootstrap, app_id)
-    traffic = Traffic(5, int(time.time() * 1000) - 20_000, PARTITIONS, 20_000)
+    traffic = Traffic(5, int(time.time() * 1000) - 12_000, PARTITIONS, 12_000)
     with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
-        first = workers.start().wait_ready()
-        world.send(traffic.take(20_000))
-        until(lambda: sum(world.ends(topics.SCORED).values()) > 1_000, "some are scored", NOTICED_TIMEOUT_S)
+        first = workers.start(**SLOW).wait_ready()
+        world.send(traffic.take(12_000))
+        until(lambda: sum(world.ends(topics.SCORED).values()) > 500, "some are scored", NOTICED_TIMEOUT_S)
         assert first.terminate() == 0
-        assert sum(world.ends(topics.SCORED).values()) < 15_000, "it was asked after the work was done"
+        assert sum(world.ends(topics.SCORED).values()) < 9_000, "it was asked after the work was done"
         assert not world.open_transactions()
         assert first.logged("stopped")
         second = workers.start().wait_ready()  # nobody waits for the session of the first, which has left its groups

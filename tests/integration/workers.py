@@ -53,6 +53,9 @@ SETTINGS: Mapping[str, object] = {
 }
 """What workers of tests have in common; a test's own settings win."""
 
+EMBEDDED: Mapping[str, object] = {"session_timeout_ms": 3000, "heartbeat_ms": 800}
+"""For workers on the embedded broker: there, joining a group takes half a session, and two after a member has gone."""
+
 
 def until(condition: Callable[[], object], what: str, timeout_s: float, poll_s: float = POLL_S) -> None:
     """Wait until the condition holds. Raises AssertionError that says what was waited for."""
