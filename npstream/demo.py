@@ -32,8 +32,9 @@ from npstream.topic_plan import planned_topics
 from schemas.times import day_of, format_day
 from schemas.topics import ACCOUNT_ROLLUPS, DEAD_LETTERS, DETRACTORS, RAW, SEGMENT_ROLLUPS
 
-PARTITIONS = 4
-"""Enough to show that work is shared; each costs a writer and an opening for every agent."""
+PARTITIONS = 1
+"""The embedded broker may leave a batch out where several producers write to one partition while it is read: with one partition
+each topic of the flow has one producer."""
 SESSION_TIMEOUT_MS, HEARTBEAT_MS = 6000, 2000
 """The embedded broker lets a group join after half of the session time-out, and takes none shorter than 6 s."""
 PROCESS_TIMEOUT_S = 120.0
