@@ -71,10 +71,10 @@ class Acceptance:
                 change = "late"
                 self._outbox.count("late")
             ledger.put(account, entry, after, history)
-            self._outbox.count("responses", CATEGORIES[category], source)
+            self._outbox.facts["responses", CATEGORIES[category], source] += 1
         if history is not None:
             history.save()
-        events = self._announce(text_of(at))
+        events = self._announce(given.responded_at)  # type: ignore[arg-type]  # the times are text by now
         previous = None if present is None else present.score
         events.scored(given, after.segments, category, previous, change, format_day(ledger.day))
         if change == "new":

@@ -4,7 +4,8 @@ The id of an event is a hash of the account, the response, its version and its c
 record has the same events whenever it is scored, and a consumer that has seen an id has seen the event.
 """
 
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,18 +15,19 @@ from agents.categories import CATEGORIES, CATEGORY_OF, SEVERITY_OF, direction
 from agents.history import Entry
 from agents.responses import Given, Pairs, by_dimension
 from schemas import topics
-from schemas.cloudevents import CATEGORY_CHANGE, DETRACTOR, PROMOTER, SCORED, SOURCE, TRACEPARENT, event_headers
-from schemas.events import CategoryChange, Detractor, Promoter, Scored
+from schemas.cloudevents import CATEGORY_CHANGE, DETRACTOR, PROMOTER, SCORED, SOURCE, TRACEPARENT, TYPES, event_headers
+from schemas.events import CategoryChange, Detractor, Promoter
 from streams.processor import Headers, Outbox, Record
 
 Change = Literal["new", "correction", "retraction", "late", "expired"]
 Cause = Literal["response", "correction", "retraction"]
 
-_HEADERS: Final = {kind: event_headers(kind, SOURCE, "", 0) for kind in (SCORED, CATEGORY_CHANGE, DETRACTOR, PROMOTER)}
-"""Of each type of events; only the id and the time are put in for each event, since this is done thrice for a response."""
-_NAMES: Final = [name for name, _ in _HEADERS[SCORED]]
-_ID: Final = _NAMES.index("ce_id")
-_TIME: Final = _NAMES.index("ce_time")
+_VERSION, _, _, _SOURCE, _, _CONTENT = event_headers("", SOURCE, "", 0)
+"""The headers that are those of every event."""
+_TYPES: Final = {kind: ("ce_type", kind.encode()) for kind in TYPES}
+
+REMEMBERED_OUTCOMES: Final = 4_096
+"""A day has at most 3 categories times 12 scores before times 5 changes, and most of those never happen."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,7 +44,7 @@ class Announcements:
         """Go on to a record. `digest`: the hash of its content; `happened`: the time of its events."""
         self._timestamp = record.timestamp
         self._account = account
-        self._id = digest.hex()
+        self._id = digest.hex().encode()
         self._happened = happened
         self._time = ("ce_time", happened.encode())
         self._changes = 0
@@ -51,26 +53,9 @@ class Announcements:
     def scored(self, given: Given, pairs: Pairs, category: int | None, before: int | None, change: Change, as_of: str) -> None:
         """The record as accepted, with the segments and the category that its response counts in, or counted in, and what it
         changed; `before` is a score."""
-        event = Scored(
-            response_id=given.response_id,
-            account_id=given.account_id,
-            score=given.score,
-            responded_at=given.responded_at,  # type: ignore[arg-type]  # the times are text by now
-            respondent_id=given.respondent_id,
-            updated_at=given.updated_at,  # type: ignore[arg-type]
-            comment=given.comment,
-            segments=by_dimension(pairs) if pairs else UNSET,
-            survey_id=given.survey_id,
-            source=given.source,
-            channel=given.channel,
-            locale=given.locale,
-            category=UNSET if category is None else CATEGORIES[category],
-            previous_category=UNSET if before is None else CATEGORIES[CATEGORY_OF[before]],
-            previous_score=UNSET if before is None else before,
-            as_of=as_of,
-            change=change,
-        )
-        self._send(topics.SCORED, SCORED, "-scored", _encode(event))
+        given.segments = by_dimension(pairs) if pairs else UNSET
+        # A scored response is the response as given and four or five fields more, of which there are few combinations.
+        self._send(topics.SCORED, SCORED, b"-scored", _encode(given)[:-1] + _outcome(category, before, change, as_of))
 
     def category_change(
         self, given: Given, pairs: Pairs, respondent_id: str, before: Entry, after: Entry | None, cause: Cause
@@ -91,9 +76,9 @@ class Announcements:
         if after is not None:
             now = CATEGORY_OF[after.score]
             event.to, event.score, event.direction = CATEGORIES[now], after.score, direction(was, now)
-        self._outbox.count("category_changes", event.before, event.to or "none")
+        self._outbox.facts["category_changes", event.before, event.to or "none"] += 1
         # A correction that moves a response to another respondent can change the category of both.
-        name = f"-change-{self._changes}" if self._changes else "-change"
+        name = b"-change-%d" % self._changes if self._changes else b"-change"
         self._changes += 1
         self._send(topics.CHANGES, CATEGORY_CHANGE, name, _encode(event))
 
@@ -124,8 +109,8 @@ class Announcements:
             withdrawn=withdrawn,
         )
         if withdrawn is UNSET:
-            self._outbox.count("detractors", severity)
-        self._send(topics.DETRACTORS, DETRACTOR, "-detractor", _encode(event))
+            self._outbox.facts["detractors", severity] += 1
+        self._send(topics.DETRACTORS, DETRACTOR, b"-detractor", _encode(event))
 
     def promoter(self, given: Given, pairs: Pairs, consecutive: int, first: bool, account_nps: float | None) -> None:
         """A promoter appeared or came again."""
@@ -142,16 +127,23 @@ class Announcements:
             account_nps=UNSET if account_nps is None else account_nps,
             first=True if first else UNSET,
         )
-        self._outbox.count("promoters")
-        self._send(topics.PROMOTERS, PROMOTER, "-promoter", _encode(event))
+        self._outbox.facts[("promoters",)] += 1
+        self._send(topics.PROMOTERS, PROMOTER, b"-promoter", _encode(event))
 
-    def _send(self, topic: str, event_type: str, name: str, value: bytes) -> None:
-        headers = _HEADERS[event_type].copy()
-        headers[_ID] = ("ce_id", (self._id + name).encode())
-        headers[_TIME] = self._time
+    def _send(self, topic: str, event_type: str, name: bytes, value: bytes) -> None:
+        headers = [_VERSION, ("ce_id", self._id + name), _TYPES[event_type], _SOURCE, self._time, _CONTENT]
         if self._traceparent is not None:
             headers.append(self._traceparent)
         self._outbox.send(topic, self._account.name, value, self._timestamp, headers)
+
+
+@lru_cache(maxsize=REMEMBERED_OUTCOMES)
+def _outcome(category: int | None, before: int | None, change: Change, as_of: str) -> bytes:
+    """The fields of `schemas.events.Scored` beyond those of the response, as the end of a JSON object."""
+    fields: dict[str, Any] = {} if category is None else {"category": CATEGORIES[category]}
+    if before is not None:
+        fields |= {"previous_category": CATEGORIES[CATEGORY_OF[before]], "previous_score": before}
+    return b"," + _encode(fields | {"as_of": as_of, "change": change})[1:]
 
 
 def traceparent(headers: Headers) -> tuple[str, bytes] | None:

@@ -5,8 +5,6 @@ What happens in an account is done at once, since events tell of it. What happen
 of the batch, or of the day: many responses of a batch share their segments, day and category, and much cancels out.
 """
 
-from typing import Final
-
 from agents import keys
 from agents.accounts import Account, Accounts
 from agents.categories import CATEGORY_OF
@@ -18,8 +16,23 @@ from agents.versions import Known, decode_known, encode_known
 from agents.windows import FOREVER, Spans, Table
 from streams.processor import DAY_MS, State
 
-COUNTED: Final = 0
-"""In place of the day until which a response is its respondent's latest one: it is counted as a response."""
+
+class _Gathered:
+    """What a batch has brought so far for the same segments and one day."""
+
+    __slots__ = ("changed", "counted", "held", "latest", "responses")
+
+    def __init__(self) -> None:
+        self.responses = [0, 0, 0]
+        """Responses by category."""
+        self.latest = [0, 0, 0]
+        """The same of respondents whose latest response it is."""
+        self.held: dict[tuple[int, int], int] = {}
+        """Respondents' responses by the day of the next one and category."""
+        self.changed = 0
+        """The number of the last record that changed something."""
+        self.counted: int | None = None
+        """The same of the responses."""
 
 
 class Ledger:
@@ -44,10 +57,8 @@ class Ledger:
         self._number = 0
         self._reach = 2 * spans.longest
         """A response this many days old is neither in a window nor in one before."""
-        self._gathered: dict[tuple[Pairs, int, int, int], int] = {}
-        """Amounts by segments, day, the day until which they are held (or `COUNTED`), and category."""
-        self._gathered_by: dict[tuple[Pairs, int], int] = {}
-        """The last record that changed some segments: of a day's responses, or (0) of their respondents alone."""
+        self._gathered: dict[tuple[Pairs, int], _Gathered] = {}
+        """What is to be done for segments, by these and the day."""
 
     def turn_to(self, number: int, day: int) -> None:
         """Go on to a record, numbered within the batch, and to the UTC day on which it is processed."""
@@ -106,13 +117,14 @@ class Ledger:
             if history is not None:
                 table.hold(self.state, day, until, category, 1)
         if segments:
-            gathered = self._gathered
-            key = (segments, day, COUNTED, category)
-            gathered[key] = gathered.get(key, 0) + 1
-            self._gathered_by[segments, day] = self._number
+            gathered = self._gathered.get((segments, day)) or self._gather(segments, day)
+            gathered.changed = gathered.counted = self._number
+            gathered.responses[category] += 1
             if history is not None:
-                key = (segments, day, until, category)
-                gathered[key] = gathered.get(key, 0) + 1
+                if after is None:
+                    gathered.latest[category] += 1
+                else:
+                    gathered.held[until, category] = gathered.held.get((until, category), 0) + 1
         if before is not None and until != day:
             self._follow(account, table, before, until, day)
 
@@ -130,10 +142,11 @@ class Ledger:
         if history is not None:
             table.hold(self.state, day, until, category, -1)
         if segments:
-            self._gather(segments, day, COUNTED, category, -1)
-            self._gathered_by[segments, day] = self._number
+            gathered = self._gathered.get((segments, day)) or self._gather(segments, day)
+            gathered.changed = gathered.counted = self._number
+            gathered.responses[category] -= 1
             if history is not None:
-                self._gather(segments, day, until, category, -1)
+                gathered.held[until, category] = gathered.held.get((until, category), 0) - 1
         if before is not None and until != day:
             self._follow(account, table, before, day, until)
 
@@ -142,22 +155,23 @@ class Ledger:
         if not self._gathered:
             return
         state, tables, day = self.state, self.segments, self.day
-        for (segments, of, until, category), amount in self._gathered.items():
-            if amount:
-                for segment in segments:
-                    table = tables.at(segment, day)
-                    if until == COUNTED:
-                        table.count(state, of, category, amount)
-                    else:
-                        table.hold(state, of, until, category, amount)
-        for (segments, of), number in self._gathered_by.items():
+        for (segments, of), gathered in self._gathered.items():
+            for category in range(3):
+                if gathered.latest[category]:
+                    key = (FOREVER, category)
+                    gathered.held[key] = gathered.held.get(key, 0) + gathered.latest[category]
             for segment in segments:
-                tables.at(segment, day)
-                self.changed_segments[segment] = max(number, self.changed_segments.get(segment, 0))
-                if of:
-                    self.changed_days[segment, of] = max(number, self.changed_days.get((segment, of), 0))
+                table = tables.at(segment, day)
+                for category, amount in enumerate(gathered.responses):
+                    if amount:
+                        table.count(state, of, category, amount)
+                for (until, category), amount in gathered.held.items():
+                    if amount:
+                        table.hold(state, of, until, category, amount)
+                self.changed_segments[segment] = max(gathered.changed, self.changed_segments.get(segment, 0))
+                if gathered.counted is not None:
+                    self.changed_days[segment, of] = max(gathered.counted, self.changed_days.get((segment, of), 0))
         self._gathered.clear()
-        self._gathered_by.clear()
 
     def trim(self) -> None:
         """Let go of what is decoded, if it is much. Call it when all is published."""
@@ -178,14 +192,17 @@ class Ledger:
         known = self.known(account, entry.response_id)
         if known is None:
             raise KeyError(f"response {entry.response_id!r} is in a history, but nothing is known of it")
+        gathered = None
+        if known.segments:
+            gathered = self._gathered.get((known.segments, day)) or self._gather(known.segments, day)
+            gathered.changed = self._number
         for end, amount in ((was, -1), (until, 1)):
             if end > day:
                 table.hold(self.state, day, end, category, amount)
-                if known.segments:
-                    self._gather(known.segments, day, end, category, amount)
-        if known.segments:
-            self._gathered_by[known.segments, 0] = self._number
+                if gathered is not None:
+                    gathered.held[end, category] = gathered.held.get((end, category), 0) + amount
 
-    def _gather(self, segments: Pairs, day: int, until: int, category: int, amount: int) -> None:
-        key = (segments, day, until, category)
-        self._gathered[key] = self._gathered.get(key, 0) + amount
+    def _gather(self, segments: Pairs, day: int) -> _Gathered:
+        """What is to be done for some segments and a day, of which nothing is gathered yet."""
+        gathered = self._gathered[segments, day] = _Gathered()
+        return gathered

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schemas.codec import MAX_RECORD_BYTES, loads
 from schemas.dead_letters import Reason, Unusable
 from schemas.events import (
     DIMENSION_PATTERN,
@@ -41,8 +42,10 @@ Moment = Annotated[str, Meta(min_length=1)] | int | float
 """A time as it comes."""
 
 
-class Given(Struct, gc=False):
-    """The fields of a record as accepted; the times as text. A retraction has the ids, and what it brings besides."""
+class Given(Struct, omit_defaults=True, gc=False):
+    """The fields of a record as accepted; the times as text. A retraction has the ids, and what it brings besides.
+
+    `segment` and `kind` are read, and no more: what is accepted has neither."""
 
     response_id: Id
     account_id: Id
@@ -79,18 +82,27 @@ class Said(Struct, gc=False):
 text_of = lru_cache(maxsize=REMEMBERED_TIMES)(format_time)
 """`format_time`, remembered."""
 
-_convert = msgspec.convert
+_decode = msgspec.json.Decoder(Given).decode
 _DIMENSION = re.compile(DIMENSION_PATTERN.strip("^$"))
 _TEXTS: Final = ("survey_id", "source", "channel", "locale")
 
 
-def read(fields: Any, timestamp: int) -> Said:
-    """Check a decoded record with its timestamp in ms. Raises `Unusable` with the name of the faulty field."""
+def decode(value: bytes) -> Any:
+    """A record's JSON: `Given` at once if it is a response with nothing wrong, else whatever it says.
+
+    Raises `Unusable` for what is no JSON; of fields that nobody reads it matters not if a number is too large."""
     try:
-        given = _convert(fields, Given)
-    except msgspec.ValidationError:
-        # Rare, and perhaps no fault: a retraction, or something null or empty.
-        given = _look_closely(fields)
+        if len(value) <= MAX_RECORD_BYTES and (value.isascii() or str(value, "utf-8")):
+            return _decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # Rare, and perhaps no fault: a retraction, or something null or empty.
+    return loads(value)
+
+
+def read(fields: Any, timestamp: int) -> Said:
+    """Check what `decode` returned for a record with this timestamp in ms. Raises `Unusable` with the name of the faulty
+    field."""
+    given = fields if type(fields) is Given else _look_closely(fields)
     version = timestamp
     if given.updated_at is not UNSET:
         version = _time("updated_at", given.updated_at)
@@ -103,6 +115,8 @@ def read(fields: Any, timestamp: int) -> Said:
         raise Unusable(Reason.FUTURE, f"responded_at: {format_time(at)} is more than a day after the record")
     if type(responded_at) is not str or len(responded_at) != TIME_CHARS or responded_at[10:24:13] != "TZ":
         given.responded_at = text_of(at)
+    if given.kind is not UNSET:
+        given.kind = UNSET
     respondent_id = given.respondent_id
     return Said(
         given,
@@ -130,11 +144,10 @@ def _time(field: str, value: Any) -> int:
 
 def _pairs_of(given: Given) -> Pairs:
     segments = given.segments
-    if segments is UNSET:
-        return () if given.segment is UNSET else _pairs((("segment", given.segment),))
-    if given.segment is not UNSET and "segment" not in segments:
-        segments["segment"] = given.segment
-    return _pairs(tuple(segments.items()))
+    if given.segment is not UNSET:
+        segments = {"segment": given.segment} | ({} if segments is UNSET else segments)
+        given.segment = UNSET
+    return () if segments is UNSET else _pairs(tuple(segments.items()))
 
 
 @lru_cache(maxsize=REMEMBERED_SEGMENTS)

@@ -12,11 +12,10 @@ from agents.acceptance import Acceptance
 from agents.accounts import Account
 from agents.ledger import Ledger
 from agents.publishing import Publishing
-from agents.responses import Said, read
+from agents.responses import Said, decode, read
 from agents.versions import digest_of, merged, same_content
 from agents.windows import Spans, check_windows
 from schemas import topics
-from schemas.codec import loads
 from schemas.dead_letters import Reason, Unusable, dead_letter_headers
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime, partition_of
 
@@ -75,7 +74,7 @@ class Scoring:
             try:
                 if record.value is None:
                     raise Unusable(Reason.EMPTY, "the record has no value")
-                fields = loads(record.value)
+                fields = decode(record.value)
                 stage = "validate"
                 said = read(fields, record.timestamp)
                 account = ledger.accounts.get(said.given.account_id)

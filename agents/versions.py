@@ -8,6 +8,7 @@ good. Both are maxima, so the result is the same in any order.
 
 import hashlib
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
@@ -17,8 +18,6 @@ DIGEST_BYTES: Final = 16
 """Of a hash over all that identifies a record's content: ids of events are made of it."""
 STAMP_BYTES: Final = 8
 """How much of it decides among equal versions."""
-COMMENT_BYTES: Final = 8
-"""Of a comment's hash: comments are not kept, it only has to show that one has changed."""
 RETRACTED: Final = b"\xff" * (STAMP_BYTES + 1)
 """The hash of every retraction: greater than that of any content."""
 UNNAMED: Final = (-1, b"")
@@ -40,7 +39,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     score: int = 0
     responded_at: int = 0
     respondent_id: str | None = None
-    comment: bytes = b""
+    comment: int = 0
+    """A checksum (CRC-32), 0 if there is none: comments are not kept, it only has to show that one has changed."""
     segments: Pairs = ()
     named: tuple[int, bytes] | None = None
     """The stamp of the record that named the segments; None: that of the content."""
@@ -74,7 +74,7 @@ def merged(known: Known | None, said: Said, digest: bytes, day: int) -> Known | 
         said.score,
         said.at,
         said.respondent_id,
-        hashlib.blake2b(comment.encode(), digest_size=COMMENT_BYTES).digest() if comment else b"",
+        crc32(comment.encode()) if comment else 0,
         said.pairs,
         named,
     )

@@ -172,7 +172,20 @@ class Table:
     Days are days since 1970-01-01, UTC. Changes are made to this object, and written to the state by `save`.
     """
 
-    __slots__ = ("_chunk_prefix", "_chunks", "_dirty", "_head_key", "_spans", "as_of", "eve", "pending", "published", "sums")
+    __slots__ = (
+        "_chunk_prefix",
+        "_chunks",
+        "_dirty",
+        "_head_key",
+        "_spans",
+        "_touched",
+        "_touched_day",
+        "as_of",
+        "eve",
+        "pending",
+        "published",
+        "sums",
+    )
 
     def __init__(self, spans: Spans, head_key: bytes, chunk_prefix: bytes, as_of: int, keeps_eve: bool = False) -> None:
         self._spans = spans
@@ -180,6 +193,10 @@ class Table:
         self._chunk_prefix = chunk_prefix
         self._chunks: dict[int, dict[int, Counts]] = {}
         self._dirty: set[int] = set()
+        self._touched_day: int | None = None
+        """The day that was changed last, since the last save: the next change is of the same day, as a rule."""
+        self._touched: Counts = {}
+        """Its counts."""
         self.as_of = as_of
         self.pending = 0
         """Responses of days after `as_of`."""
@@ -298,6 +315,7 @@ class Table:
             else:
                 state.put(self._chunk_key(number), _encode(chunk))
         self._dirty.clear()
+        self._touched_day = None
         state.put(self._head_key, _encode(_Head(self.as_of, self.pending, self.published, self.sums, self.eve)))
         if len(self._chunks) > 4 * len(self._spans.days):
             self._chunks.clear()  # they pile up as days pass, and are in the state
@@ -324,6 +342,8 @@ class Table:
 
     def _touch(self, state: State, day: int) -> Counts:
         """The counts of a day, about to be changed."""
+        if day == self._touched_day:
+            return self._touched
         number = day >> CHUNK_BITS
         chunk = self._chunks.get(number)
         if chunk is None:
@@ -332,6 +352,7 @@ class Table:
         counts = chunk.get(day & IN_CHUNK)
         if counts is None:
             counts = chunk[day & IN_CHUNK] = {}
+        self._touched_day, self._touched = day, counts
         return counts
 
     def _load_chunk(self, state: State, number: int) -> dict[int, Counts]:
@@ -342,6 +363,7 @@ class Table:
     def _forget(self, state: State, number: int) -> None:
         self._chunks.pop(number, None)
         self._dirty.discard(number)
+        self._touched_day = None
         if number >= 0 and state.get(self._chunk_key(number)) is not None:
             state.delete(self._chunk_key(number))
 

@@ -91,12 +91,17 @@ class _Peer:
         child = Child(COMMAND, self._folder.with_suffix(".log"), self._environment())
         try:
             said = self._wait(child, "began")
-            began = Usage.now(child.pid, self.ground.broker_pid)._replace(at=said["at"], worker=said["cpu_s"])
+            began = self._usage(child.pid, said)
             said = self._wait(child, "ended")
-            ended = Usage.now(child.pid, self.ground.broker_pid)._replace(at=said["at"], worker=said["cpu_s"])
+            ended = self._usage(child.pid, said)
         finally:
             child.kill()
         return Measurement.between(line, self.responses, began, ended, said["peak_rss_kb"] / 1024)
+
+    def _usage(self, pid: int, said: dict[str, Any]) -> Usage:
+        """What was used at the moment that it told of. It may have ended since: then /proc knows its part as that of others."""
+        now = Usage.now(pid, self.ground.broker_pid)
+        return now._replace(at=said["at"], worker=said["cpu_s"], others=now.others + now.worker - said["cpu_s"])
 
     def _wait(self, child: Child, event: str) -> dict[str, Any]:
         """What it said of an event. Raises RunFailed with the end of its log."""

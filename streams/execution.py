@@ -161,7 +161,7 @@ class Execution:
     def _gather(self, processor: Processor, outbox: Outbox, batch: Batch) -> None:
         prefix = self._prefixes[processor.name]
         batch.events.extend(outbox.events)
-        batch.changes.extend((prefix + key, value) for key, value in self._states[processor.name].changes())
+        batch.changes += [(prefix + key, value) for key, value in self._states[processor.name].changes()]
         batch.facts.update(outbox.facts)
         batch.gauges.update(outbox.gauges)
 
