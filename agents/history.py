@@ -6,7 +6,7 @@ one with a response every day for two years, or a test that sends all responses 
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -21,7 +21,7 @@ PART: Final = 64
 """Most responses of an older part."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     """One response of the history."""
 
     at: int
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     score: int
 
 
-class _Part(NamedTuple):
+class _Part(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Where an older part is, and how it begins."""
 
     first: Entry
@@ -129,7 +129,9 @@ class History:
 
     def promoter_before(self, entry: Entry) -> bool:
         """Whether a response before this one is a promoter's."""
-        return any(CATEGORY_OF[earlier.score] == PROMOTER for earlier in self._backwards(entry))
+        as_a_rule = not self._parts and self.newest[-1] == entry
+        earlier = self.newest[:-1] if as_a_rule else self._backwards(entry)
+        return any(CATEGORY_OF[one.score] == PROMOTER for one in earlier)
 
     def save(self) -> None:
         """Write it to the state; an empty one leaves it."""

@@ -54,19 +54,18 @@ class Ledger:
         self.day = 0
         self.since = 0
         """The first ms of the history."""
-        self._number = 0
+        self.number = 0
+        """Of the record, within its batch."""
         self._reach = 2 * spans.longest
         """A response this many days old is neither in a window nor in one before."""
         self._gathered: dict[tuple[Pairs, int], _Gathered] = {}
         """What is to be done for segments, by these and the day."""
 
-    def turn_to(self, number: int, day: int) -> None:
-        """Go on to a record, numbered within the batch, and to the UTC day on which it is processed."""
-        self._number = number
-        if day != self.day:
-            self.settle()
-            self.day = day
-            self.since = (day - self.spans.history_days + 1) * DAY_MS
+    def turn_to(self, day: int) -> None:
+        """Go on to another UTC day: that on which the next record is processed."""
+        self.settle()
+        self.day = day
+        self.since = (day - self.spans.history_days + 1) * DAY_MS
 
     def known(self, account: Account, response_id: str) -> Known | None:
         """What is known of a response; None if it was never heard of, or not for the length of the history."""
@@ -118,7 +117,7 @@ class Ledger:
                 table.hold(self.state, day, until, category, 1)
         if segments:
             gathered = self._gathered.get((segments, day)) or self._gather(segments, day)
-            gathered.changed = gathered.counted = self._number
+            gathered.changed = gathered.counted = self.number
             gathered.responses[category] += 1
             if history is not None:
                 if after is None:
@@ -143,7 +142,7 @@ class Ledger:
             table.hold(self.state, day, until, category, -1)
         if segments:
             gathered = self._gathered.get((segments, day)) or self._gather(segments, day)
-            gathered.changed = gathered.counted = self._number
+            gathered.changed = gathered.counted = self.number
             gathered.responses[category] -= 1
             if history is not None:
                 gathered.held[until, category] = gathered.held.get((until, category), 0) - 1
@@ -180,7 +179,7 @@ class Ledger:
 
     def _table(self, account: Account) -> Table:
         """An account's table as of the record's day, about to be changed."""
-        self.changed_accounts[account] = self._number
+        self.changed_accounts[account] = self.number
         table = account.table
         return table if table is not None and table.as_of >= self.day else self.accounts.table(account, self.day)
 
@@ -195,7 +194,7 @@ class Ledger:
         gathered = None
         if known.segments:
             gathered = self._gathered.get((known.segments, day)) or self._gather(known.segments, day)
-            gathered.changed = self._number
+            gathered.changed = self.number
         for end, amount in ((was, -1), (until, 1)):
             if end > day:
                 table.hold(self.state, day, end, category, amount)

@@ -69,7 +69,10 @@ class Scoring:
         acceptance = Acceptance(ledger, outbox)
         partition, partitions = state.partition, state.partitions
         for number, record in enumerate(batch):
-            ledger.turn_to(number, now.at(record.timestamp) // DAY_MS)
+            ledger.number = number
+            day = now.at(record.timestamp) // DAY_MS
+            if day != ledger.day:
+                ledger.turn_to(day)
             stage = "decode"
             try:
                 if record.value is None:
@@ -97,7 +100,7 @@ class Scoring:
         check_windows(state, self.spans, self.name)
         outbox = Outbox()
         ledger = Ledger(self.spans, self._headline, state)
-        ledger.turn_to(0, now // DAY_MS)
+        ledger.turn_to(now // DAY_MS)
         outbox.more = rollover.advance(
             ledger, Publishing(ledger, outbox), now, self.settings.roll_accounts, self.settings.sweep_keys
         )

@@ -29,8 +29,8 @@ from bench.npstream_line import PARTITIONS
 from bench.stream import MOST, answers, first_day, raw_record
 from npstream.facts import FACTS, PREFIX
 from npstream.hosting import processor, task_rules
+from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.settings import AGENTS, Settings
-from npstream.worker import freeze, tune_collector
 from schemas import topics
 from streams.changelog import new_incarnation
 from streams.execution import Batch, Execution
@@ -280,6 +280,7 @@ def main(responses: int, batch_bytes: int | None, cprofile: Path | None, top: in
     """Show what a response costs the processor, by agent and stage, without Kafka."""
     settings = Settings(partitions=PARTITIONS).override(batch_max_bytes=batch_bytes)
     tune_collector(settings.gc_threshold)
+    keep_freed_memory()
     console = Console()
     if not console.is_terminal:
         console.width = 140

@@ -1,7 +1,6 @@
 """A worker: connects, checks, hosts units until it is told to stop or cannot go on, and ends in order."""
 
 import asyncio
-import gc
 import logging
 import signal
 import time
@@ -15,6 +14,7 @@ from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed, UserError
 from npstream.findings import Status
 from npstream.hosting import processor, task_rules
+from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.permissions import Denied, permission_findings
 from npstream.settings import Settings
 from npstream.topic_checks import topic_findings
@@ -259,20 +259,10 @@ def _behind(progress: Progress, ends: Ends, now_ms: int) -> tuple[int, float]:
     return lag(progress, ends.start, ends.stable, now_ms)
 
 
-def tune_collector(threshold: int) -> None:
-    """The garbage collector walks all live objects each time it runs: seldom is enough, as state makes no cycles."""
-    gc.set_threshold(threshold, 50, 1000)
-
-
-def freeze() -> None:
-    """What is alive now, modules for the most part, stays: the collector need not look at it again."""
-    gc.collect()
-    gc.freeze()
-
-
 async def run_worker(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises CheckFailed with the reason when the worker cannot start or go on."""
     tune_collector(settings.gc_threshold)
+    keep_freed_memory()
     worker = Worker(settings)
     loop = asyncio.get_running_loop()
     signals: tuple[Any, ...] = (signal.SIGTERM, signal.SIGINT)
