@@ -21,25 +21,25 @@ from agents.history import Entry, History
 from agents.ledger import Ledger
 from agents.responses import Given, Said, text_of
 from agents.versions import Known
-from schemas.times import format_day
 from streams.processor import Outbox, Record
 
 
 class Acceptance:
     """Counts accepted records of a batch, one after the other, and sends their events."""
 
-    __slots__ = ("_account", "_digest", "_events", "_ledger", "_outbox", "_record", "_said")
+    __slots__ = ("_account", "_digest", "_events", "_key", "_ledger", "_outbox", "_record", "_said")
 
     def __init__(self, ledger: Ledger, outbox: Outbox) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._events = Announcements(outbox)
 
-    def begin(self, record: Record, account: Account, said: Said, digest: bytes) -> None:
-        """Go on to a record; `digest` is the hash of its content."""
+    def begin(self, record: Record, account: Account, said: Said, key: bytes, digest: bytes) -> None:
+        """Go on to a record; `key` is that of its response in the state, `digest` the hash of its content."""
         self._record = record
         self._account = account
         self._said = said
+        self._key = key
         self._digest = digest
 
     def mark(self, after: Known) -> None:
@@ -47,8 +47,8 @@ class Acceptance:
         said, ledger = self._said, self._ledger
         self._outbox.count("retractions")
         events = self._announce(text_of(said.version))
-        events.scored(said.given, (), None, None, "retraction", format_day(ledger.day))
-        ledger.remember(self._account, said.given.response_id, after)
+        events.scored(said.given, (), None, None, "retraction", ledger.today)
+        ledger.remember(self._key, after)
 
     def arrive(self, after: Known, source: str) -> None:
         """A response that was not there before, or only beyond the history. `source` is the metric label of its source."""
@@ -76,7 +76,7 @@ class Acceptance:
             history.save()
         events = self._announce(given.responded_at)  # type: ignore[arg-type]  # the times are text by now
         previous = None if present is None else present.score
-        events.scored(given, after.segments, category, previous, change, format_day(ledger.day))
+        events.scored(given, after.segments, category, previous, change, ledger.today)
         if change == "new":
             if present is not None and CATEGORY_OF[present.score] != category:
                 events.category_change(given, after.segments, after.respondent_id or "", present, entry, "response")
@@ -86,7 +86,7 @@ class Acceptance:
                 row = 1 if history is None else history.row(entry)
                 first = history is not None and row == 1 and not history.promoter_before(entry)
                 events.promoter(given, after.segments, row, first, ledger.account_nps(account))
-        ledger.remember(account, given.response_id, after)
+        ledger.remember(self._key, after)
 
     def amend(self, before: Known, after: Known) -> None:
         """A response that was there is corrected or taken back."""
@@ -115,7 +115,7 @@ class Acceptance:
         if not after.live:
             given.updated_at, given.source = said.given.updated_at, said.given.source
         events = self._announce(text_of(said.version))
-        events.scored(given, told.segments, CATEGORY_OF[told.score], before.score, change, format_day(ledger.day))
+        events.scored(given, told.segments, CATEGORY_OF[told.score], before.score, change, ledger.today)
         for respondent, history in histories.items():
             was, now = presents[respondent], history.present
             if was is not None and (now is None or CATEGORY_OF[now.score] != CATEGORY_OF[was.score]):
@@ -134,7 +134,7 @@ class Acceptance:
             appears = not before.standing and _is_present(histories, after, entry) and (differs or not was_present)
             if appears or (before.standing and differs):
                 self._tell(events, given, after, entry, _of(histories, after))
-        ledger.remember(account, response_id, after)
+        ledger.remember(self._key, after)
 
     def _tell(self, events: Announcements, given: Given, of: Known, entry: Entry, history: History | None) -> None:
         """Send a detractor event."""

@@ -26,6 +26,10 @@ class Account:
         self.parts = keys.within(keys.RESPONDENT_PART, self.name)
         self.table: Table | None = None
 
+    def response_key(self, response_id: str) -> bytes:
+        """Where the state has what is known of a response."""
+        return self.responses + response_id.encode()
+
 
 class Accounts:
     """The accounts of one task."""

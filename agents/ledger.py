@@ -14,6 +14,7 @@ from agents.statistics import nps
 from agents.tables import Tables
 from agents.versions import Known, decode_known, encode_known
 from agents.windows import FOREVER, Spans, Table
+from schemas.times import format_day
 from streams.processor import DAY_MS, State
 
 
@@ -51,7 +52,8 @@ class Ledger:
         """The same of segments."""
         self.changed_days: dict[tuple[str, int], int] = {}
         """The same of the days of segments, as far as responses were counted."""
-        self.day = 0
+        self.day, self.today = 0, ""
+        """The UTC day on which the record is processed, as a number and as text."""
         self.since = 0
         """The first ms of the history."""
         self.number = 0
@@ -64,12 +66,12 @@ class Ledger:
     def turn_to(self, day: int) -> None:
         """Go on to another UTC day: that on which the next record is processed."""
         self.settle()
-        self.day = day
+        self.day, self.today = day, format_day(day)
         self.since = (day - self.spans.history_days + 1) * DAY_MS
 
-    def known(self, account: Account, response_id: str) -> Known | None:
-        """What is known of a response; None if it was never heard of, or not for the length of the history."""
-        value = self.state.get(account.responses + response_id.encode())
+    def known(self, key: bytes) -> Known | None:
+        """What is known of a response, by its key; None if it was never heard of, or not for the length of the history."""
+        value = self.state.get(key)
         if value is None:
             return None
         known = decode_known(value)
@@ -79,9 +81,9 @@ class Ledger:
         """Whether it is time to forget a response: any record that could still count against it is beyond the history."""
         return self.day - max(known.heard, known.responded_at // DAY_MS) > self.spans.history_days
 
-    def remember(self, account: Account, response_id: str, known: Known) -> None:
-        """Keep what is known of a response."""
-        self.state.put(account.responses + response_id.encode(), encode_known(known))
+    def remember(self, key: bytes, known: Known) -> None:
+        """Keep what is known of a response, by its key."""
+        self.state.put(key, encode_known(known))
 
     def history(self, account: Account, respondent_id: str) -> History:
         """A respondent's responses within the history. Save it, whether changed or not."""
@@ -188,7 +190,7 @@ class Ledger:
         day, category = entry.at // DAY_MS, CATEGORY_OF[entry.score]
         if self.day - day >= self._reach:
             return
-        known = self.known(account, entry.response_id)
+        known = self.known(account.response_key(entry.response_id))
         if known is None:
             raise KeyError(f"response {entry.response_id!r} is in a history, but nothing is known of it")
         gathered = None

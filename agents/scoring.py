@@ -111,8 +111,8 @@ class Scoring:
         self, record: Record, account: Account, said: Said, acceptance: Acceptance, ledger: Ledger, outbox: Outbox
     ) -> None:
         """One usable record that is at home: does it change what is known?"""
-        response_id = said.given.response_id
-        before = ledger.known(account, response_id)
+        key = account.response_key(said.given.response_id)
+        before = ledger.known(key)
         digest = digest_of(said)
         after = merged(before, said, digest, ledger.day)
         if after is None:
@@ -120,9 +120,9 @@ class Scoring:
             return
         if before is not None and same_content(before, after):
             outbox.count("duplicates")
-            ledger.remember(account, response_id, after)
+            ledger.remember(key, after)
             return
-        acceptance.begin(record, account, said, digest)
+        acceptance.begin(record, account, said, key, digest)
         if before is not None and ledger.counts(before):
             acceptance.amend(before, after)
         elif after.live:

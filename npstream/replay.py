@@ -104,6 +104,8 @@ class Replay:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await producer.start()
+            # Only now the last replay's transaction is over, and what it remembers can be read.
+            self._memory.clear()
             async for chunk, reached in self._chunks():
                 async with asyncio.timeout(TIMEOUT_S):
                     await (self._in_transaction if transactional else self._one_by_one)(producer, chunk, reached)

@@ -71,7 +71,7 @@ def failure(what: str, error: BaseException) -> WriteFailed | BrokerAway:
     return WriteFailed(reason)
 
 
-class _RecordBatch:
+class RecordBatch:
     """One record batch of one partition while it is filled: aiokafka's, but for its method `append`, which does nothing that
     its compiled builder's does not do, and takes twice as long. Five records of each response go through here."""
 
@@ -123,10 +123,10 @@ class _KafkaWriter:
             count = self._counts[topic] = len(await self._producer.partitions_for(topic))
         return count
 
-    async def _event_batches(self, events: Sequence[Outgoing]) -> list["_RecordBatch"]:
+    async def _event_batches(self, events: Sequence[Outgoing]) -> list["RecordBatch"]:
         """The events in record batches, full ones first."""
-        full: list[_RecordBatch] = []
-        filling: dict[tuple[str, int], _RecordBatch] = {}
+        full: list[RecordBatch] = []
+        filling: dict[tuple[str, int], RecordBatch] = {}
         for topic, key, value, timestamp, headers, route in events:
             count = self._counts.get(topic) or await self._count(topic)
             if route is None:
@@ -137,31 +137,31 @@ class _KafkaWriter:
                 partition = (self._partition if route is None else route) % count
             batch = filling.get((topic, partition))
             if batch is None:
-                batch = filling[topic, partition] = _RecordBatch(self._producer, topic, partition)
+                batch = filling[topic, partition] = RecordBatch(self._producer, topic, partition)
             fields = headers if type(headers) is list else list(headers)  # aiokafka's builder takes nothing but a list
             if batch.append(batch.count, timestamp, key, value, fields) is None:
                 full.append(batch)
-                batch = filling[topic, partition] = _RecordBatch(self._producer, topic, partition)
+                batch = filling[topic, partition] = RecordBatch(self._producer, topic, partition)
                 batch.append(0, timestamp, key, value, fields)
             batch.count += 1
         return full + list(filling.values())
 
-    def _change_batches(self, changes: Sequence[tuple[bytes, bytes | None]]) -> list["_RecordBatch"]:
+    def _change_batches(self, changes: Sequence[tuple[bytes, bytes | None]]) -> list["RecordBatch"]:
         """The changes in record batches, in order."""
         if not changes:
             return []
-        batch = _RecordBatch(self._producer, self._changelog, self._partition)
+        batch = RecordBatch(self._producer, self._changelog, self._partition)
         batches = [batch]
         now_ms = int(time.time() * 1000)
         for key, value in changes:
             if batch.append(batch.count, now_ms, key, value, _NO_HEADERS) is None:
-                batch = _RecordBatch(self._producer, self._changelog, self._partition)
+                batch = RecordBatch(self._producer, self._changelog, self._partition)
                 batches.append(batch)
                 batch.append(0, now_ms, key, value, _NO_HEADERS)
             batch.count += 1
         return batches
 
-    async def _produce(self, batches: Iterable["_RecordBatch"]) -> int | None:
+    async def _produce(self, batches: Iterable["RecordBatch"]) -> int | None:
         """Send all and wait for every one; the offset after the last changelog record, if the changelog was among them."""
         pending = [(batch.topic, batch.count, await batch.send()) for batch in batches]
         end = None

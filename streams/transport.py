@@ -23,6 +23,7 @@ from faust.types import TP, ConsumerMessage
 
 from streams.connection import Connection
 from streams.processor import Record
+from streams.unpacking import unpack_lean
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ one makes none for good, and a busy machine takes seconds."""
 
 POLL_S = 0.1
 """How long one call waits for fetched records, for the same reason."""
+
+CREATE_TIME = 0
+"""Kafka protocol guide, timestamp types: what a message says to Faust, which passes it on to nobody of ours."""
 
 HEARTBEAT_TIMEOUT_S = 5.0
 """Bound on asking the coordinator whether an assignment still holds."""
@@ -84,6 +88,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
             connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
         )
+
+    async def on_start(self) -> None:
+        """Connect."""
+        await super().on_start()
+        unpack_lean(self._ensure_consumer()._fetcher)
 
     async def bookmark(self, offsets: Mapping[TP, int]) -> None:
         """Commit the group's offsets. Raises KafkaError."""
@@ -236,7 +245,7 @@ class Consumer(driver.Consumer):
 
     def _run_message(self, tp: TP, value: Fetched, last: Any) -> ConsumerMessage:
         return ConsumerMessage(
-            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, None, None, value, None, 0, 0, tp,
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000, CREATE_TIME, None, None, value, None, 0, 0, tp,
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 

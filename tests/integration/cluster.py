@@ -44,8 +44,10 @@ class Cluster:
                 if transactional_id:
                     await (producer.commit_transaction() if commit else producer.abort_transaction())
 
-    def records(self, topic: str) -> list[Any]:
-        """All committed records, in the order of their timestamps."""
+    def records(self, topic: str, settled: bool = True) -> list[Any]:
+        """All committed records, in the order of their timestamps; waits for transactions to end, unless one stays open."""
+        if settled:
+            TopicAdmin(self.connection.bootstrap).settle(topic)
         return asyncio.run(self._records(topic))
 
     async def _records(self, topic: str) -> list[Any]:

@@ -163,6 +163,8 @@ class World:
     async def verify(self) -> None:
         """Outputs, state and positions are those of counting every committed source record once."""
         await self.done()
+        topics = (self.source, self.changelog, f"{self.app}-out", f"{self.app}-seen")
+        await asyncio.to_thread(TopicAdmin(self.bootstrap).settle, *topics)
         wanted, found = await self.wanted(), await self.found()
         # Several source partitions write to one output partition, in no order among them.
         assert {key: sorted(values) for key, values in found.sent.items()} == {

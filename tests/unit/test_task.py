@@ -12,7 +12,7 @@ from streams.broker import Broker, Ends, Written
 from streams.changelog import POSITION
 from streams.checking import OpeningRules
 from streams.execution import Batch, Execution
-from streams.outbox import TransactionalWriter
+from streams.outbox import RecordBatch, TransactionalWriter
 from streams.phase import Phase
 from streams.processor import Outgoing, Processor, Record
 from streams.task import Task, TaskRules
@@ -198,10 +198,9 @@ class PositionsApart(TransactionalWriter):
 class CommitsInSpiteOfFailures(TransactionalWriter):
     """Waits for no produce, as aiokafka's commit does not."""
 
-    async def _produce(self, batches: Iterable[tuple[str, int, Any, int]]) -> int | None:
-        for topic, partition, batch, _ in batches:
-            batch.close()
-            (await self._producer.send_batch(batch, topic, partition=partition)).exception()
+    async def _produce(self, batches: Iterable[RecordBatch]) -> int | None:
+        for batch in batches:
+            (await batch.send()).exception()
         return None
 
 
