@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from schemas.codec import MAX_RECORD_BYTES, loads
+from schemas.codec import MAX_RECORD_BYTES, dumps, loads
 from schemas.dead_letters import Reason, Unusable
 from schemas.events import (
     DIMENSION_PATTERN,
@@ -27,6 +27,8 @@ from streams.processor import DAY_MS
 
 REMEMBERED_SEGMENTS: Final = 4_096
 """Most responses name the same pairs as an earlier one did; each set of pairs takes up to some 10 KB, mostly 500 bytes."""
+REMEMBERED_BYTES: Final = 2_048
+"""Of longer ones nothing is remembered: the longest that is right takes ten times that, and spaces may take any number."""
 REMEMBERED_TIMES: Final = 4_096
 """A time is written several times for each response, and responses that arrive together are of the same time, or nearly."""
 WORST_UTF_8: Final = 4
@@ -54,7 +56,8 @@ class Given(Struct, omit_defaults=True, gc=False):
     respondent_id: Id | UnsetType = UNSET
     updated_at: Moment | UnsetType = UNSET
     comment: Annotated[str, Meta(min_length=1, max_length=MAX_COMMENT_BYTES // WORST_UTF_8)] | UnsetType = UNSET
-    segments: dict[str, SegmentValue] | UnsetType = UNSET
+    segments: Raw | UnsetType = UNSET
+    """As they are written: few sets of them are written again and again."""
     segment: SegmentValue | UnsetType = UNSET
     survey_id: Id | UnsetType = UNSET
     source: Id | UnsetType = UNSET
@@ -103,6 +106,9 @@ def read(fields: Any, timestamp: int) -> Said:
     """Check what `decode` returned for a record with this timestamp in ms. Raises `Unusable` with the name of the faulty
     field."""
     given = fields if type(fields) is Given else _look_closely(fields)
+    pairs: Pairs = ()
+    if given.segments is not UNSET or given.segment is not UNSET:
+        pairs = _pairs_of(given)
     version = timestamp
     if given.updated_at is not UNSET:
         version = _time("updated_at", given.updated_at)
@@ -125,14 +131,14 @@ def read(fields: Any, timestamp: int) -> Said:
         given.score,  # type: ignore[arg-type]
         at,
         None if respondent_id is UNSET else respondent_id,
-        _pairs_of(given),
+        pairs,
     )
 
 
 @lru_cache(maxsize=REMEMBERED_SEGMENTS)
-def by_dimension(pairs: Pairs) -> dict[str, str]:
-    """The pairs as they stand in events. Do not change the result."""
-    return dict(pair.split("=", 1) for pair in pairs)
+def by_dimension(pairs: Pairs) -> Any:
+    """The pairs as they stand in events: a JSON object, as text already."""
+    return Raw(dumps(dict(pair.split("=", 1) for pair in pairs)))
 
 
 def _time(field: str, value: Any) -> int:
@@ -143,21 +149,27 @@ def _time(field: str, value: Any) -> int:
 
 
 def _pairs_of(given: Given) -> Pairs:
-    segments = given.segments
-    if given.segment is not UNSET:
-        segments = {"segment": given.segment} | ({} if segments is UNSET else segments)
-        given.segment = UNSET
-    return () if segments is UNSET else _pairs(tuple(segments.items()))
+    """The pairs, each dimension once; the field `segment` is the dimension of that name, unless there is one."""
+    segments = b"" if given.segments is UNSET else bytes(given.segments)
+    segment, given.segment = given.segment, UNSET
+    read = _pairs if len(segments) <= REMEMBERED_BYTES else _pairs.__wrapped__
+    return read(segments, None if segment is UNSET else segment)
 
 
 @lru_cache(maxsize=REMEMBERED_SEGMENTS)
-def _pairs(segments: tuple[tuple[str, str], ...]) -> Pairs:
-    for dimension, _ in segments:
+def _pairs(segments: bytes, segment: str | None) -> Pairs:
+    found = loads(segments) if segments else None
+    if found is not None and type(found) is not dict:
+        raise Unusable(Reason.WRONG_TYPE, "segments: no object")
+    pairs = {dimension: _segment(dimension, value) for dimension, value in (found or {}).items() if value not in (None, "")}
+    if segment is not None:
+        pairs.setdefault("segment", segment)
+    for dimension in pairs:
         if _DIMENSION.fullmatch(dimension) is None:
             raise Unusable(Reason.BAD_SEGMENT, f"segments: {dimension[:40]!r} is no dimension: a-z, 0-9 and _, at most 40")
-    if len(segments) > MAX_SEGMENTS:
-        raise Unusable(Reason.BAD_SEGMENT, f"segments: {len(segments)} pairs, at most {MAX_SEGMENTS} are counted")
-    return tuple(sorted(f"{dimension}={value}" for dimension, value in segments))
+    if len(pairs) > MAX_SEGMENTS:
+        raise Unusable(Reason.BAD_SEGMENT, f"segments: {len(pairs)} pairs, at most {MAX_SEGMENTS} are counted")
+    return tuple(sorted(f"{dimension}={value}" for dimension, value in pairs.items()))
 
 
 def _look_closely(fields: Any) -> Given:
@@ -185,13 +197,11 @@ def _look_closely(fields: Any) -> Given:
         texts["respondent_id"] = _id("respondent_id", fields["respondent_id"])
     if fields.get("comment", "") != "":
         texts["comment"] = _comment(fields["comment"])
-    segments = fields.get("segments", {})
-    if type(segments) is not dict:
-        raise Unusable(Reason.WRONG_TYPE, "segments: no object")
-    segments = {dimension: _segment(dimension, value) for dimension, value in segments.items() if value not in (None, "")}
+    if "segments" in fields:
+        texts["segments"] = Raw(dumps(fields["segments"]))
     if fields.get("segment", "") != "":
-        segments.setdefault("segment", _segment("segment", fields["segment"]))
-    return Given(*ids, score, fields["responded_at"], segments=segments or UNSET, **texts)
+        texts["segment"] = _segment("segment", fields["segment"])
+    return Given(*ids, score, fields["responded_at"], **texts)
 
 
 def _id(field: str, value: Any) -> str:
