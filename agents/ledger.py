@@ -40,9 +40,8 @@ class Ledger:
     """The counts and histories of one task during one batch or tick, and what of them has changed."""
 
     def __init__(self, spans: Spans, headline: int, state: State) -> None:
-        """`headline`: where the sums of the headline window are."""
+        """`headline`: which of the windows is the headline one."""
         self.spans = spans
-        self.headline = headline
         self.state = state
         self.accounts = Accounts(spans, state)
         self.segments = Tables(spans, state, keys.SEGMENT, keys.SEGMENT_DAYS, keep_eve=True)
@@ -58,6 +57,8 @@ class Ledger:
         """The first ms of the history."""
         self.number = 0
         """Of the record, within its batch."""
+        self._headline = (spans.base(0, 0, headline), spans.days[headline])
+        """Where the sums of the headline window are, and its days."""
         self._reach = 2 * spans.longest
         """A response this many days old is neither in a window nor in one before."""
         self._gathered: dict[tuple[Pairs, int], _Gathered] = {}
@@ -96,8 +97,7 @@ class Ledger:
 
     def account_nps(self, account: Account) -> float | None:
         """The headline NPS of an account as it stands now, None while there are no responses in the window."""
-        base = self.headline
-        promoters, passives, detractors = self._table(account).sums[base : base + 3]
+        promoters, passives, detractors = self._table(account).headline(*self._headline)
         total = promoters + passives + detractors
         return nps(promoters, total, detractors) if total else None
 

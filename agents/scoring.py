@@ -58,7 +58,7 @@ class Scoring:
     def __init__(self, settings: ScoringSettings | None = None) -> None:
         self.settings = settings or ScoringSettings()
         self.spans = Spans(self.settings.windows_days, self.settings.grace_days)
-        self._headline = self.spans.base(0, 0, self.settings.windows_days.index(self.settings.headline_days))
+        self._headline = self.settings.windows_days.index(self.settings.headline_days)
         self._labels = {source: source for source in self.settings.sources}
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:

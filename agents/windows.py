@@ -176,15 +176,18 @@ class Table:
         "_chunk_prefix",
         "_chunks",
         "_dirty",
+        "_entered",
+        "_entered_counts",
+        "_entered_day",
         "_head_key",
+        "_pending",
         "_spans",
+        "_sums",
         "_touched",
         "_touched_day",
         "as_of",
         "eve",
-        "pending",
         "published",
-        "sums",
     )
 
     def __init__(self, spans: Spans, head_key: bytes, chunk_prefix: bytes, as_of: int, keeps_eve: bool = False) -> None:
@@ -193,16 +196,21 @@ class Table:
         self._chunk_prefix = chunk_prefix
         self._chunks: dict[int, dict[int, Counts]] = {}
         self._dirty: set[int] = set()
+        self._entered_day: int | None = None
+        """The day of the responses that `enter` has gathered; None if there are none."""
+        self._entered = [0, 0, 0]
+        """How many of each category."""
+        self._entered_counts: Counts = {}
+        """The counts of that day."""
         self._touched_day: int | None = None
         """The day that was changed last, since the last save: the next change is of the same day, as a rule."""
         self._touched: Counts = {}
         """Its counts."""
         self.as_of = as_of
-        self.pending = 0
-        """Responses of days after `as_of`."""
+        self._pending = 0
         self.published = False
         """Whether the outside has a value for it."""
-        self.sums = [0] * (2 * spans.kind)
+        self._sums = [0] * (2 * spans.kind)
         self.eve: list[int] = [0] * spans.kind if keeps_eve else []
         """The sums of respondents as they were when the day before `as_of` ended; empty if not kept."""
 
@@ -214,8 +222,20 @@ class Table:
             return None
         head = _decode_head(value)
         table = cls(spans, head_key, chunk_prefix, head.as_of)
-        table.pending, table.published, table.sums, table.eve = head.pending, head.published, head.sums, head.eve
+        table._pending, table.published, table._sums, table.eve = head.pending, head.published, head.sums, head.eve
         return table
+
+    @property
+    def sums(self) -> list[int]:
+        """All sums, in the order of `Spans.base`."""
+        self._settle()
+        return self._sums
+
+    @property
+    def pending(self) -> int:
+        """Responses of days after `as_of`."""
+        self._settle()
+        return self._pending
 
     @property
     def empty(self) -> bool:
@@ -230,6 +250,7 @@ class Table:
 
     def of_day(self, state: State, day: int) -> list[int]:
         """Promoters, passives and detractors of the responses of a day."""
+        self._settle()
         counts = self._counts_of(state, day) or {}
         return [counts.get(_RESPONSES + category, 0) for category in range(3)]
 
@@ -239,24 +260,49 @@ class Table:
         counts[category] = counts.get(category, 0) + amount
         age = self.as_of - day
         if age < 0:
-            self.pending += amount
+            self._pending += amount
         elif age < len(self._spans.open):
-            sums = self.sums
+            sums = self._sums
             for base in self._spans.open[age]:
                 sums[base + category] += amount
 
     def enter(self, state: State, day: int, category: int) -> None:
-        """Put in a response that is its respondent's latest one: `count` and `hold` in one, since most responses are."""
-        counts = self._touch(state, day)
-        counts[category] = counts.get(category, 0) + 1
-        counts[_BEGUN + category] = counts.get(_BEGUN + category, 0) + 1
-        age = self.as_of - day
-        if age < 0:
-            self.pending += 1
-        elif age < len(self._spans.entered):
-            sums = self.sums
-            for index in self._spans.entered[age][category]:
-                sums[index] += 1
+        """Put in a response that is its respondent's latest one: `count` and `hold` in one, since most responses are.
+
+        Those of one day are gathered, and done together before the table is looked at as a whole.
+        """
+        if day != self._entered_day:
+            self._settle()
+            self._entered_day = day
+            self._entered_counts = self._touch(state, day)
+        self._entered[category] += 1
+
+    def headline(self, base: int, days: int) -> tuple[int, int, int]:
+        """Promoters, passives and detractors of the window of so many days that ends with `as_of`; `base` says where its sums
+        are. As they are now, at any time."""
+        promoters, passives, detractors = self._sums[base : base + 3]
+        if self._entered_day is not None and 0 <= self.as_of - self._entered_day < days:
+            more = self._entered
+            return promoters + more[0], passives + more[1], detractors + more[2]
+        return promoters, passives, detractors
+
+    def _settle(self) -> None:
+        """Do what `enter` has gathered. Whatever else changes sums and counts adds to them, so the order does not matter."""
+        if self._entered_day is None:
+            return
+        age, counts, sums = self.as_of - self._entered_day, self._entered_counts, self._sums
+        for category, amount in enumerate(self._entered):
+            if not amount:
+                continue
+            counts[category] = counts.get(category, 0) + amount
+            counts[_BEGUN + category] = counts.get(_BEGUN + category, 0) + amount
+            if age < 0:
+                self._pending += amount
+            elif age < len(self._spans.entered):
+                for index in self._spans.entered[age][category]:
+                    sums[index] += amount
+        self._entered_day = None
+        self._entered = [0, 0, 0]
 
     def hold(self, state: State, day: int, until: int, category: int, amount: int) -> None:
         """Put the intervals of `amount` respondents' responses in, or take them out if it is negative: from their day until the
@@ -274,17 +320,18 @@ class Table:
             counts = self._touch(state, until)
             slot += 3 * len(spans.days)
             counts[slot] = counts.get(slot, 0) + amount
-        sums, start = self.sums, spans.kind + category
+        sums, start = self._sums, spans.kind + category
         for base in spans.sums(self.as_of - day, self.as_of - until):
             sums[start + base] += amount
 
     def roll(self, state: State, day: int) -> None:
         """Move on to a later day; counts of days beyond the history go."""
+        self._settle()
         spans = self._spans
-        if day - self.as_of > spans.history_days and not self.pending:
+        if day - self.as_of > spans.history_days and not self._pending:
             self._skip(state, day)
             return
-        sums = self.sums
+        sums = self._sums
         while self.as_of < day:
             if self.eve:
                 self.eve = sums[spans.kind :]
@@ -297,7 +344,7 @@ class Table:
                     for index, sign in effects[slot]:
                         sums[index] += sign * number
                 if not lag:
-                    self.pending -= sum(counts.get(_RESPONSES + category, 0) for category in range(3))
+                    self._pending -= sum(counts.get(_RESPONSES + category, 0) for category in range(3))
             last = self.as_of - spans.history_days
             if last & IN_CHUNK == IN_CHUNK:
                 self._forget(state, last >> CHUNK_BITS)
@@ -316,7 +363,7 @@ class Table:
                 state.put(self._chunk_key(number), _encode(chunk))
         self._dirty.clear()
         self._touched_day = None
-        state.put(self._head_key, _encode(_Head(self.as_of, self.pending, self.published, self.sums, self.eve)))
+        state.put(self._head_key, _encode(_Head(self.as_of, self._pending, self.published, self._sums, self.eve)))
         if len(self._chunks) > 4 * len(self._spans.days):
             self._chunks.clear()  # they pile up as days pass, and are in the state
 
@@ -330,8 +377,8 @@ class Table:
     def _skip(self, state: State, day: int) -> None:
         """Move on by so much that nothing of before is left."""
         self.drop(state)
-        self.as_of, self.pending = day, 0
-        self.sums = [0] * len(self.sums)
+        self.as_of, self._pending = day, 0
+        self._sums = [0] * len(self._sums)
         self.eve = [0] * len(self.eve)
 
     def _counts_of(self, state: State, day: int) -> Counts | None:
