@@ -16,6 +16,7 @@ again: at least once, and the state is right.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -113,7 +114,9 @@ class _KafkaWriter:
         done, _ = await asyncio.wait({stopping}, timeout=DISCARD_TIMEOUT_S)
         if not done:
             stopping.cancel()
-            await self._producer.client.close()
+            # Its own tasks may fail in ways of the event loop's: a write to a connection that was just closed, for one.
+            with suppress(Exception):
+                await self._producer.client.close()
         else:
             stopping.exception()  # retrieved, so that nobody logs it
 

@@ -36,7 +36,8 @@ class Cluster:
         asyncio.run(self._send(topic, messages, transactional_id, commit))
 
     async def _send(self, topic: str, messages: Iterable[Message], transactional_id: str | None, commit: bool) -> None:
-        async with AIOKafkaProducer(**self.connection.aiokafka, transactional_id=transactional_id) as producer:
+        # With all acknowledgements, since what the leader alone has acknowledged may not be there to be read yet.
+        async with AIOKafkaProducer(**self.connection.aiokafka, acks="all", transactional_id=transactional_id) as producer:
             for number, (key, value, headers) in enumerate(messages):
                 if transactional_id:
                     await producer.begin_transaction()

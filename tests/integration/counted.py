@@ -92,7 +92,7 @@ class World:
 
     @asynccontextmanager
     async def producer(self, **options: object) -> AsyncIterator[AIOKafkaProducer]:
-        client = AIOKafkaProducer(bootstrap_servers=self.bootstrap, **options)
+        client = AIOKafkaProducer(bootstrap_servers=self.bootstrap, **{"acks": "all", **options})
         await client.start()
         try:
             yield client
