@@ -62,7 +62,9 @@ SERVER = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",  # a test's group has all its members when they come, and waits for nobody
     "group.min.session.timeout.ms": "1000",  # so that tests of a dead worker need not wait long
-    "log.retention.check.interval.ms": "86400000",  # never: what tests send is of a fixed day, past all retention
+    # No retention: what tests send is of a fixed day, past all of it. It would run for the first time after half a minute.
+    "log.initial.task.delay.ms": "86400000",
+    "log.retention.check.interval.ms": "86400000",
     "log.cleaner.backoff.ms": "1000",  # compaction within a test's patience, where a topic's own settings ask for it
     "log.cleaner.dedupe.buffer.size": "16777216",  # the default of 128 MB is a quarter of the heap
 }
