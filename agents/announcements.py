@@ -54,7 +54,7 @@ class Announcements:
         """The record as accepted, with the segments and the category that its response counts in, or counted in, and what it
         changed; `before` is a score."""
         given.segments = by_dimension(pairs) if pairs else UNSET
-        # A scored response is the response as given and four or five fields more, of which there are few combinations.
+        # A scored response is the response as given and at most five fields more, of which there are few combinations.
         self._send(topics.SCORED, SCORED, b"-scored", _encode(given)[:-1] + _outcome(category, before, change, as_of))
 
     def category_change(

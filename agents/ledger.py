@@ -5,6 +5,8 @@ What happens in an account is done at once, since events tell of it. What happen
 of the batch, or of the day: many responses of a batch share their segments, day and category, and much cancels out.
 """
 
+from collections import defaultdict
+
 from agents import keys
 from agents.accounts import Account, Accounts
 from agents.categories import CATEGORY_OF
@@ -21,14 +23,12 @@ from streams.processor import DAY_MS, State
 class _Gathered:
     """What a batch has brought so far for the same segments and one day."""
 
-    __slots__ = ("changed", "counted", "held", "latest", "responses")
+    __slots__ = ("changed", "counted", "held", "responses")
 
     def __init__(self) -> None:
         self.responses = [0, 0, 0]
         """Responses by category."""
-        self.latest = [0, 0, 0]
-        """The same of respondents whose latest response it is."""
-        self.held: dict[tuple[int, int], int] = {}
+        self.held: defaultdict[tuple[int, int], int] = defaultdict(int)
         """Respondents' responses by the day of the next one and category."""
         self.changed = 0
         """The number of the last record that changed something."""
@@ -61,7 +61,7 @@ class Ledger:
         """Where the sums of the headline window are, and its days."""
         self._reach = 2 * spans.longest
         """A response this many days old is neither in a window nor in one before."""
-        self._gathered: dict[tuple[Pairs, int], _Gathered] = {}
+        self._gathered: defaultdict[tuple[Pairs, int], _Gathered] = defaultdict(_Gathered)
         """What is to be done for segments, by these and the day."""
 
     def turn_to(self, day: int) -> None:
@@ -118,14 +118,11 @@ class Ledger:
             if history is not None:
                 table.hold(self.state, day, until, category, 1)
         if segments:
-            gathered = self._gathered.get((segments, day)) or self._gather(segments, day)
+            gathered = self._gathered[segments, day]
             gathered.changed = gathered.counted = self.number
             gathered.responses[category] += 1
             if history is not None:
-                if after is None:
-                    gathered.latest[category] += 1
-                else:
-                    gathered.held[until, category] = gathered.held.get((until, category), 0) + 1
+                gathered.held[until, category] += 1
         if before is not None and until != day:
             self._follow(account, table, before, until, day)
 
@@ -143,11 +140,11 @@ class Ledger:
         if history is not None:
             table.hold(self.state, day, until, category, -1)
         if segments:
-            gathered = self._gathered.get((segments, day)) or self._gather(segments, day)
+            gathered = self._gathered[segments, day]
             gathered.changed = gathered.counted = self.number
             gathered.responses[category] -= 1
             if history is not None:
-                gathered.held[until, category] = gathered.held.get((until, category), 0) - 1
+                gathered.held[until, category] -= 1
         if before is not None and until != day:
             self._follow(account, table, before, day, until)
 
@@ -157,10 +154,6 @@ class Ledger:
             return
         state, tables, day = self.state, self.segments, self.day
         for (segments, of), gathered in self._gathered.items():
-            for category in range(3):
-                if gathered.latest[category]:
-                    key = (FOREVER, category)
-                    gathered.held[key] = gathered.held.get(key, 0) + gathered.latest[category]
             for segment in segments:
                 table = tables.at(segment, day)
                 for category, amount in enumerate(gathered.responses):
@@ -195,15 +188,10 @@ class Ledger:
             raise KeyError(f"response {entry.response_id!r} is in a history, but nothing is known of it")
         gathered = None
         if known.segments:
-            gathered = self._gathered.get((known.segments, day)) or self._gather(known.segments, day)
+            gathered = self._gathered[known.segments, day]
             gathered.changed = self.number
         for end, amount in ((was, -1), (until, 1)):
             if end > day:
                 table.hold(self.state, day, end, category, amount)
                 if gathered is not None:
-                    gathered.held[end, category] = gathered.held.get((end, category), 0) + amount
-
-    def _gather(self, segments: Pairs, day: int) -> _Gathered:
-        """What is to be done for some segments and a day, of which nothing is gathered yet."""
-        gathered = self._gathered[segments, day] = _Gathered()
-        return gathered
+                    gathered.held[end, category] += amount

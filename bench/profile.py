@@ -37,9 +37,10 @@ from streams.execution import Batch, Execution
 from streams.inbox import Inbox
 from streams.metrics import EngineMetrics
 from streams.outbox import RECORD_BATCH_BYTES, TransactionalWriter
-from streams.processor import Headers, Outbox, Processor, Record, State, StreamTime, partition_of
+from streams.processor import Outbox, Processor, Record, State, StreamTime, partition_of
 from streams.state import Identity
 from streams.task_name import TaskName, changelog_topic
+from streams.unpacking import Unpacked
 
 RESPONSES = 100_000
 FETCHED = 3_500
@@ -55,18 +56,6 @@ SAMPLE = 10_000
 READ_ON = {topics.RESPONSES, topics.CELLS}
 """What one agent sends and another one reads."""
 APP_ID = "profile"
-
-
-class Given(NamedTuple):
-    """A record as a processor sees it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 class Clock:
@@ -160,9 +149,9 @@ class Stage:
             Execution([timed], Identity(number, PARTITIONS, new_incarnation(now_ms))) for number in range(PARTITIONS)
         ]
 
-    async def run(self, records: Sequence[Given], now_ms: int) -> list[Given]:
+    async def run(self, records: Sequence[Unpacked], now_ms: int) -> list[Unpacked]:
         """Process all records, partition by partition, and return those that another agent reads."""
-        sent: list[Given] = []
+        sent: list[Unpacked] = []
         for partition, execution in enumerate(self.executions):
             writer = TransactionalWriter(self.nowhere, changelog_topic(APP_ID, self.name), partition, TIMEOUT_S)
             own = [record for record in records if record.partition == partition]
@@ -211,16 +200,16 @@ class Stage:
         self.clock.seconds[self.name, "encode"] *= self.events / max(1, len(self.values_out))
 
 
-def _given(batch: Batch, sent: int) -> Iterator[Given]:
+def _given(batch: Batch, sent: int) -> Iterator[Unpacked]:
     for number, (topic, key, value, timestamp, headers, route) in enumerate(batch.events):
         where = key if route is None else route
         partition = partition_of(where, PARTITIONS) if isinstance(where, bytes) else (where or 0) % PARTITIONS
-        yield Given(topic, partition, sent + number, timestamp, key, value, headers)
+        yield Unpacked(topic, partition, sent + number, timestamp, key, value, headers)
 
 
-def _raw_records(responses: int, now_ms: int) -> list[Given]:
+def _raw_records(responses: int, now_ms: int) -> list[Unpacked]:
     return [
-        Given(
+        Unpacked(
             topics.RAW,
             partition_of(key, PARTITIONS),
             offset,
@@ -237,7 +226,7 @@ def _raw_records(responses: int, now_ms: int) -> list[Given]:
 async def _profile(responses: int, settings: Settings, clock: Clock) -> list[Stage]:
     """Run all agents one after the other, each on what the one before has sent."""
     now_ms = int(time.time() * 1000)
-    records: list[Given] = _raw_records(responses, now_ms)
+    records: list[Unpacked] = _raw_records(responses, now_ms)
     stages = []
     for name in AGENTS:
         stage = Stage(name, settings, clock, now_ms)

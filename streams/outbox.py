@@ -126,7 +126,7 @@ class _KafkaWriter:
             count = self._counts[topic] = len(await self._producer.partitions_for(topic))
         return count
 
-    async def _event_batches(self, events: Sequence[Outgoing]) -> list["RecordBatch"]:
+    async def _event_batches(self, events: Sequence[Outgoing]) -> list[RecordBatch]:
         """The events in record batches, full ones first."""
         full: list[RecordBatch] = []
         filling: dict[tuple[str, int], RecordBatch] = {}
@@ -149,7 +149,7 @@ class _KafkaWriter:
             batch.count += 1
         return full + list(filling.values())
 
-    def _change_batches(self, changes: Sequence[tuple[bytes, bytes | None]]) -> list["RecordBatch"]:
+    def _change_batches(self, changes: Sequence[tuple[bytes, bytes | None]]) -> list[RecordBatch]:
         """The changes in record batches, in order."""
         if not changes:
             return []
@@ -164,7 +164,7 @@ class _KafkaWriter:
             batch.count += 1
         return batches
 
-    async def _produce(self, batches: Iterable["RecordBatch"]) -> int | None:
+    async def _produce(self, batches: Iterable[RecordBatch]) -> int | None:
         """Send all and wait for every one; the offset after the last changelog record, if the changelog was among them."""
         pending = [(batch.topic, batch.count, await batch.send()) for batch in batches]
         end = None

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from npstream.reading import Reader
 from schemas import topics
 from streams.connection import Connection
+from tests.integration.topics_reading import settle
 from tests.kafka.topics import TopicAdmin
 
 NOW = 1_772_357_400_000
@@ -48,7 +49,7 @@ class Cluster:
     def records(self, topic: str, settled: bool = True) -> list[Any]:
         """All committed records, in the order of their timestamps; waits for transactions to end, unless one stays open."""
         if settled:
-            TopicAdmin(self.connection.bootstrap).settle(topic)
+            settle(self.connection.bootstrap, topic)
         return asyncio.run(self._records(topic))
 
     async def _records(self, topic: str) -> list[Any]:

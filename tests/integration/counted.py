@@ -17,6 +17,7 @@ from streams.execution import Execution
 from streams.processor import Record
 from streams.state import Identity
 from tests.integration.engine_worker import UNIT, Hosted, hosted, source
+from tests.integration.topics_reading import settle
 from tests.kafka.topics import TopicAdmin
 from tests.model.counting import Counting, Work, recount, sent_by_key
 
@@ -164,7 +165,7 @@ class World:
         """Outputs, state and positions are those of counting every committed source record once."""
         await self.done()
         topics = (self.source, self.changelog, f"{self.app}-out", f"{self.app}-seen")
-        await asyncio.to_thread(TopicAdmin(self.bootstrap).settle, *topics)
+        await asyncio.to_thread(settle, self.bootstrap, *topics)
         wanted, found = await self.wanted(), await self.found()
         # Several source partitions write to one output partition, in no order among them.
         assert {key: sorted(values) for key, values in found.sent.items()} == {

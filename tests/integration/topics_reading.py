@@ -21,6 +21,8 @@ READ_TIMEOUT_S = 60.0
 """Bound of reading some topics to their end: a second for 100,000 records."""
 ANSWER_TIMEOUT_S = 20.0
 """A request takes milliseconds; the rest is for a busy machine."""
+SETTLE_POLL_S = 0.02
+"""Pause between two looks for transaction markers: they take some milliseconds."""
 CHUNK = 10_000
 """Records that one call takes."""
 
@@ -94,12 +96,25 @@ def _positions(consumer: Consumer, changelog: str, key: bytes) -> dict[int, int]
 
 
 def ends(admin: AdminClient, topics: Iterable[str], committed: bool) -> dict[tuple[str, int], int]:
-    """Of each partition the last stable offset, or with `committed` False the end of the log. Not for the embedded broker."""
+    """Of each partition the last stable offset, or with `committed` False the end of the log. The embedded
+    broker's are too low."""
     known = admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics
     wanted = {TopicPartition(topic, number): OffsetSpec.latest() for topic in topics for number in known[topic].partitions}
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     answers = admin.list_offsets(wanted, isolation_level=level, request_timeout=ANSWER_TIMEOUT_S)
     return {(tp.topic, tp.partition): answer.result(ANSWER_TIMEOUT_S).offset for tp, answer in answers.items()}
+
+
+def settle(bootstrap: str, *topics: str) -> None:
+    """Wait until no transaction is open in any partition: a commit returns before its markers are written, and until then what
+    it has committed cannot be read. Raises KafkaException."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    written = ends(admin, topics, committed=False)
+    while any(stable < written[partition] for partition, stable in ends(admin, topics, committed=True).items()):
+        if time.monotonic() > deadline:
+            raise KafkaException(f"a transaction in {topics} is still open after {ANSWER_TIMEOUT_S:g} s")
+        time.sleep(SETTLE_POLL_S)
 
 
 @contextmanager

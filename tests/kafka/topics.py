@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Mapping
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicMetadata
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic, TopicMetadata
 
 from schemas import topics
 
@@ -44,23 +44,6 @@ class TopicAdmin:
     def names(self) -> list[str]:
         """All topics, in order."""
         return sorted(self._client.list_topics(timeout=VISIBLE_TIMEOUT_S).topics)
-
-    def settle(self, *names: str) -> None:
-        """Wait until no transaction is open in any partition: a commit returns before its markers are written, and committed
-        records behind a marker that is missing cannot be read."""
-        found = self._client.list_topics(timeout=VISIBLE_TIMEOUT_S).topics
-        latest = {TopicPartition(name, number): OffsetSpec.latest() for name in names for number in found[name].partitions}
-
-        def ends(isolation: IsolationLevel) -> dict[TopicPartition, int]:
-            asked = self._client.list_offsets(latest, isolation_level=isolation, request_timeout=VISIBLE_TIMEOUT_S)
-            return {partition: end.result().offset for partition, end in asked.items()}
-
-        deadline = time.monotonic() + VISIBLE_TIMEOUT_S
-        written = ends(IsolationLevel.READ_UNCOMMITTED)
-        while any(end < written[partition] for partition, end in ends(IsolationLevel.READ_COMMITTED).items()):
-            if time.monotonic() > deadline:
-                raise KafkaException(f"a transaction in {names} is still open after {VISIBLE_TIMEOUT_S:g} s")
-            time.sleep(POLL_S)
 
     def _make(self, new: list[NewTopic]) -> None:
         for done in self._client.create_topics(new).values():
