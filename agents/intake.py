@@ -61,8 +61,7 @@ class Intake:
             for name, adapter in ADAPTERS.items()
         }
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
-        outbox = Outbox()
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         adapted: Counter[str] = Counter()
         for record in batch:
             stage = "decode"
@@ -91,10 +90,9 @@ class Intake:
                 outbox.send(topics.RESPONSES, key, dumps(response), record.timestamp, passed_on)
         for source, amount in adapted.items():
             outbox.count("adapted", source, amount=amount)
-        return outbox
 
-    def tick(self, now: int, state: State) -> Outbox:
-        return Outbox()
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
+        """Time brings nothing."""
 
     def _payloads(self, value: bytes | None) -> Sequence[Any]:
         """What a record holds: one payload, or those of a list."""

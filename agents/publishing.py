@@ -38,9 +38,9 @@ class Publishing:
                 self._send_cell(segment, day, value, batch[number].timestamp)
 
     def account(self, account: Account, timestamp: int) -> None:
-        """Send an account's rollup, a tombstone if it is empty, and write its table to the state."""
+        """Send an account's rollup, a tombstone if there is nothing to show, and write its table to the state."""
         table = self._ledger.accounts.table(account, 0)
-        if not table.empty:
+        if table.shows:
             as_of, windows = format_day(table.as_of).encode(), windows_json(self._ledger.spans, table.sums)
             value = b'{"account_id":%b,"as_of":"%b","windows":%b}' % (account.json, as_of, windows)
             table.published = True

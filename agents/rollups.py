@@ -76,10 +76,9 @@ class Rollups:
         self.spans = Spans(self.settings.windows_days, self.settings.grace_days)
         self._headline = self.spans.base(0, 0, self.settings.windows_days.index(self.settings.headline_days))
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         """Take the cells in, in order; each segment's table is sent once, as of its last cell."""
         check_windows(state, self.spans, self.name)
-        outbox = Outbox()
         segments = Segments(self.spans, state)
         changed: dict[str, int] = {}
         for number, record in enumerate(batch):
@@ -95,12 +94,10 @@ class Rollups:
         for name, number in sorted(changed.items(), key=lambda change: change[1]):
             self._publish(segments, segments.used(name), batch[number].timestamp, outbox)
         segments.trim()
-        return outbox
 
-    def tick(self, now: int, state: State) -> Outbox:
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """Roll quiet segments over to a new day, and drop cells of older incarnations."""
         check_windows(state, self.spans, self.name)
-        outbox = Outbox()
         segments = Segments(self.spans, state)
         self._show_gauges(segments, outbox)
         value = state.get(TICKS)
@@ -109,7 +106,7 @@ class Rollups:
         if cursor.day < day or cursor.changes < changes:
             cursor = _Cursor(max(day, cursor.day), changes, "", False)
         elif cursor.done:
-            return outbox
+            return
         names = segments.names(cursor.after.encode(), self.settings.roll_segments)
         for name in names:
             segment = segments.at(name, 0)
@@ -119,9 +116,8 @@ class Rollups:
         cursor.done = len(names) < self.settings.roll_segments
         cursor.after = "" if cursor.done else names[-1]
         state.put(TICKS, _encode(cursor))
-        outbox.more = not cursor.done
+        outbox.more |= not cursor.done
         segments.trim()
-        return outbox
 
     def _take(self, segments: Segments, cell: CellKey, value: bytes | None, day: int) -> bool:
         """Take one cell in; whether it is of the latest incarnation."""
@@ -142,7 +138,7 @@ class Rollups:
         """Send a segment's rollup, a tombstone if it is empty, and write it to the state."""
         table, name = segment.table, segment.name.encode()
         dimension, value = segment.name.split("=", 1)
-        if not table.empty:
+        if table.shows:
             rollup = b'{"dimension":%b,"value":%b,"as_of":"%b","windows":%b}' % (
                 dumps(dimension),
                 dumps(value),

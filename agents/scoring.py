@@ -61,10 +61,9 @@ class Scoring:
         self._headline = self.settings.windows_days.index(self.settings.headline_days)
         self._labels = {source: source for source in self.settings.sources}
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         """Score the records in order."""
         check_windows(state, self.spans, self.name)
-        outbox = Outbox()
         ledger = Ledger(self.spans, self._headline, state)
         acceptance = Acceptance(ledger, outbox)
         partition, partitions = state.partition, state.partitions
@@ -93,19 +92,16 @@ class Scoring:
             self._accept(record, account, said, acceptance, ledger, outbox)
         Publishing(ledger, outbox).changes(batch)
         ledger.trim()
-        return outbox
 
-    def tick(self, now: int, state: State) -> Outbox:
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """Roll quiet accounts and segments over to a new day, and let go of what is beyond the history."""
         check_windows(state, self.spans, self.name)
-        outbox = Outbox()
         ledger = Ledger(self.spans, self._headline, state)
         ledger.turn_to(now // DAY_MS)
-        outbox.more = rollover.advance(
+        outbox.more |= rollover.advance(
             ledger, Publishing(ledger, outbox), now, self.settings.roll_accounts, self.settings.sweep_keys
         )
         ledger.trim()
-        return outbox
 
     def _accept(
         self, record: Record, account: Account, said: Said, acceptance: Acceptance, ledger: Ledger, outbox: Outbox

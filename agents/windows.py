@@ -238,10 +238,15 @@ class Table:
         return self._pending
 
     @property
-    def empty(self) -> bool:
-        """No response in any window or in the one before it, and none of a day to come."""
+    def shows(self) -> bool:
+        """There are responses in a window or in the one before it."""
         kind = self._spans.kind  # the longest window and the one before it are the last of their kind, and hold all others
-        return not self.pending and not any(self.sums[kind - 6 : kind])
+        return any(self.sums[kind - 6 : kind])
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to show, and no response of a day to come."""
+        return not self.pending and not self.shows
 
     def counts(self, kind: int, before: int, window: int) -> list[int]:
         """Promoters, passives and detractors of a window; arguments as for `Spans.base`."""

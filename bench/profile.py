@@ -11,7 +11,7 @@ import gc
 import pstats
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import click
 import orjson
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from prometheus_client import CollectorRegistry
 from rich import box
 from rich.console import Console
@@ -33,7 +34,7 @@ from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.settings import AGENTS, Settings
 from schemas import topics
 from streams.changelog import new_incarnation
-from streams.execution import Batch, Execution
+from streams.execution import Execution
 from streams.inbox import Inbox
 from streams.metrics import EngineMetrics
 from streams.outbox import RECORD_BATCH_BYTES, TransactionalWriter
@@ -47,8 +48,9 @@ FETCHED = 3_500
 """Records of one fetch: 1 MB of a partition."""
 TIMEOUT_S = 60.0
 """Of the writer: nothing here waits."""
-STAGES = ("inbox", "process", "gather", "append", "apply", "metrics")
-"""Of a batch, in their order. Gather is what the execution adds to the processor's own work."""
+STAGES = ("inbox", "process", "gather", "close", "apply", "metrics")
+"""Of a batch, in their order. Process includes the record batches of events; gather is what the execution adds to it: those of
+changes. Close is their checksums."""
 WITHIN = ("decode", "encode")
 """Parts of process, measured by doing them again: orjson on values that came in, and on values that went out."""
 SAMPLE = 10_000
@@ -83,14 +85,14 @@ class Timed:
         self._timed = timed
         self._clock = clock
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         """See `streams.processor.Processor`."""
         with self._clock.of(self.name, "process"):
-            return self._timed.process(batch, state, now)
+            self._timed.process(batch, state, now, outbox)
 
-    def tick(self, now: int, state: State) -> Outbox:
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """See `streams.processor.Processor`."""
-        return self._timed.tick(now, state)
+        self._timed.tick(now, state, outbox)
 
 
 class Nowhere:
@@ -99,6 +101,7 @@ class Nowhere:
     def __init__(self, max_batch_size: int = RECORD_BATCH_BYTES) -> None:
         self._max_batch_size = max_batch_size
         self.bytes = 0
+        self._sent: list[tuple[str, int, bytes]] = []
 
     def create_batch(self) -> BatchBuilder:
         """See `aiokafka.AIOKafkaProducer`."""
@@ -116,10 +119,22 @@ class Nowhere:
 
     async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
         """Take the batch's bytes, and say that it is stored."""
-        self.bytes += len(batch._build())
+        built = batch._build()
+        self.bytes += len(built)
+        self._sent.append((topic, partition, built))
         sent = asyncio.get_running_loop().create_future()
         sent.set_result(_STORED)
         return sent
+
+    def read(self, wanted: Callable[[str], bool]) -> Iterator[Unpacked]:
+        """The records of the wanted topics since the last call, as a consumer would get them."""
+        sent, self._sent = self._sent, []
+        for topic, partition, built in sent:
+            memory = MemoryRecords(bytes(built)) if wanted(topic) else MemoryRecords(b"")
+            while (batch := memory.next_batch()) is not None:
+                for record in batch:
+                    fields = record.offset, record.timestamp, record.key, record.value, record.headers
+                    yield Unpacked(topic, partition, *fields)
 
 
 class _Stored(NamedTuple):
@@ -162,30 +177,36 @@ class Stage:
             while inbox:
                 with self.clock.of(self.name, "inbox"):
                     share = inbox.take(self.rules.batch_bytes)
-                batch = await self._batch(execution, writer, share, partition, now_ms)
-                sent += [record for record in _given(batch, len(sent)) if record.topic in READ_ON]
+                await self._batch(execution, writer, share, partition, now_ms)
+                for record in self._read(share):
+                    sent.append(record._replace(offset=len(sent)))
         return sent
 
     async def _batch(
         self, execution: Execution, writer: TransactionalWriter, share: Sequence[Record], partition: int, now_ms: int
-    ) -> Batch:
+    ) -> None:
         """The steps of `streams.task.Task`, timed."""
         with self.clock.of(self.name, "gather"):
-            batch = execution.process(share, now_ms)
-        with self.clock.of(self.name, "append"):
-            await writer.write(batch.events, batch.changes)
+            batch = execution.process(share, now_ms, draft := writer.draft())
+        with self.clock.of(self.name, "close"):
+            await writer.write(draft)
         with self.clock.of(self.name, "apply"):
             execution.commit(batch)
         with self.clock.of(self.name, "metrics"):
             self.metrics.committed(TaskName(APP_ID, self.name, partition), batch, 0.0, 0.0, 0.0, now_ms)
         self.batches += 1
         self.records += batch.records
-        self.events += len(batch.events)
-        self.changes += len(batch.changes)
-        if len(self.values_in) < SAMPLE:
-            self.values_in += [record.value for record in share if record.value is not None]
-            self.values_out += [event.value for event in batch.events if event.value is not None]
-        return batch
+        self.events += sum(made.count for made in draft.events)
+        self.changes += sum(made.count for made in draft.changes)
+
+    def _read(self, share: Sequence[Record]) -> list[Unpacked]:
+        """What was sent since the last call for another agent to read, and a sample of what came in and went out."""
+        if len(self.values_in) >= SAMPLE:
+            return list(self.nowhere.read(READ_ON.__contains__))
+        sent = list(self.nowhere.read(changelog_topic(APP_ID, self.name).__ne__))
+        self.values_in += [record.value for record in share if record.value is not None]
+        self.values_out += [record.value for record in sent if record.value is not None]
+        return [record for record in sent if record.topic in READ_ON]
 
     def again(self) -> None:
         """Decode and encode a sample once more, to see what of the processing that is."""
@@ -198,13 +219,6 @@ class Stage:
                 orjson.dumps(body)
         self.clock.seconds[self.name, "decode"] *= self.records / max(1, len(self.values_in))
         self.clock.seconds[self.name, "encode"] *= self.events / max(1, len(self.values_out))
-
-
-def _given(batch: Batch, sent: int) -> Iterator[Unpacked]:
-    for number, (topic, key, value, timestamp, headers, route) in enumerate(batch.events):
-        where = key if route is None else route
-        partition = partition_of(where, PARTITIONS) if isinstance(where, bytes) else (where or 0) % PARTITIONS
-        yield Unpacked(topic, partition, sent + number, timestamp, key, value, headers)
 
 
 def _raw_records(responses: int, now_ms: int) -> list[Unpacked]:

@@ -5,7 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from streams.processor import Outgoing, Record
+from streams.draft import Draft
+from streams.processor import Record
 
 
 class Ends(NamedTuple):
@@ -50,8 +51,11 @@ class BatchTooLarge(Exception):
 class Writer(Protocol):
     """Writes batches for one task."""
 
-    async def write(self, events: Sequence[Outgoing], changes: Sequence[tuple[bytes, bytes | None]]) -> Written:
-        """All of it or none of it. Raises WriteFailed, Fenced, BrokerAway, BatchTooLarge."""
+    def draft(self) -> Draft:
+        """An empty one, for the next batch."""
+
+    async def write(self, draft: Draft) -> Written:
+        """All of it or none of it; the draft is one of this writer's. Raises WriteFailed, Fenced, BrokerAway, BatchTooLarge."""
 
     async def discard(self) -> None:
         """Let go of connections; never raises, never waits long."""

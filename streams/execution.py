@@ -6,7 +6,6 @@ A batch goes through these steps, of which this module does 1 and 4; writing it 
 4. `commit` makes the staged changes the state; `abandon` forgets them.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +20,8 @@ from streams.changelog import (
     position_key,
     state_prefix,
 )
-from streams.processor import DAY_MS, Outbox, Outgoing, Processor, Record, StreamTime
+from streams.draft import Draft
+from streams.processor import DAY_MS, Outbox, Processor, Record, StreamTime
 from streams.state import Identity, StagedState, Store
 
 
@@ -29,23 +29,24 @@ from streams.state import Identity, StagedState, Store
 class Batch:
     """What one transaction holds."""
 
-    events: list[Outgoing] = field(default_factory=list)
-    changes: list[tuple[bytes, bytes | None]] = field(default_factory=list)
-    """Changelog records: state, positions, clock."""
+    draft: Draft
+    """Events; and as changes state, positions, clock."""
+    outbox: Outbox = field(init=False)
+    """What was counted, and whether a tick left work over. What it sends goes to the draft."""
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     clock: int = 0
     records: int = 0
     """Source records that were not skipped."""
     oldest_ms: int | None = None
     """Timestamp of the first of them."""
-    facts: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    gauges: dict[tuple[str, ...], float | None] = field(default_factory=dict)
-    more: bool = False
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.draft.send)
 
     @property
     def empty(self) -> bool:
         """Nothing to write and nothing to remember."""
-        return not (self.events or self.changes)
+        return self.draft.empty
 
 
 class Execution:
@@ -97,35 +98,34 @@ class Execution:
         behind = any(topic in p.sources and (p.name, topic) not in self.positions for p in self.processors)
         return None if behind or not nexts else min(nexts)
 
-    def process(self, records: Sequence[Record], wall_ms: int) -> Batch:
-        """Stage what the records bring; those below a processor's position are skipped for it."""
-        batch = Batch(clock=self.clock)
+    def process(self, records: Sequence[Record], wall_ms: int, draft: Draft) -> Batch:
+        """Stage what the records bring, and put it into the draft; those below a processor's position are skipped for it."""
+        batch = Batch(draft, clock=self.clock)
         for processor in self.processors:
             fresh = self._fresh(processor, records)
             if not fresh:
                 continue
             now = StreamTime(self.clock, wall_ms + DAY_MS)
-            outbox = processor.process(fresh, self._states[processor.name], now)
+            processor.process(fresh, self._states[processor.name], now, batch.outbox)
             batch.records += len(fresh)
             batch.oldest_ms = fresh[0].timestamp if batch.oldest_ms is None else batch.oldest_ms
             batch.clock = max(batch.clock, now.ms)
             for record in fresh[-1:] if len(processor.sources) == 1 else self._last_of_each_topic(fresh):
                 batch.positions[(processor.name, record.topic)] = Position.after(record)
-            self._gather(processor, outbox, batch)
-        self._seal(batch)
+        self._add_state(batch)
+        self._add_progress(batch)
         return batch
 
-    def tick(self, wall_ms: int) -> Batch:
+    def tick(self, wall_ms: int, draft: Draft) -> Batch:
         """Stage a bounded share of what passing time brings. A share that changes nothing leaves the clock alone."""
         now = max(self.clock, wall_ms)
-        batch = Batch(clock=self.clock)
+        batch = Batch(draft, clock=self.clock)
         for processor in self.processors:
-            outbox = processor.tick(now, self._states[processor.name])
-            batch.more = batch.more or outbox.more
-            self._gather(processor, outbox, batch)
+            processor.tick(now, self._states[processor.name], batch.outbox)
+        self._add_state(batch)
         if not batch.empty:
             batch.clock = now
-        self._seal(batch)
+        self._add_progress(batch)
         return batch
 
     def commit(self, batch: Batch) -> None:
@@ -158,17 +158,18 @@ class Execution:
         last = {record.topic: record for record in records}
         return list(last.values())
 
-    def _gather(self, processor: Processor, outbox: Outbox, batch: Batch) -> None:
-        prefix = self._prefixes[processor.name]
-        batch.events.extend(outbox.events)
-        batch.changes += [(prefix + key, value) for key, value in self._states[processor.name].changes()]
-        batch.facts.update(outbox.facts)
-        batch.gauges.update(outbox.gauges)
+    def _add_state(self, batch: Batch) -> None:
+        change = batch.draft.change
+        for name, state in self._states.items():
+            prefix = self._prefixes[name]
+            for key, value in state.changes():
+                change(prefix + key, value)
 
-    def _seal(self, batch: Batch) -> None:
-        batch.changes.extend((position_key(*key), position.encode()) for key, position in batch.positions.items())
+    def _add_progress(self, batch: Batch) -> None:
+        for key, position in batch.positions.items():
+            batch.draft.change(position_key(*key), position.encode())
         if batch.clock != self.clock:
-            batch.changes.append((CLOCK_KEY, b"%d" % batch.clock))
+            batch.draft.change(CLOCK_KEY, b"%d" % batch.clock)
 
 
 def _clock(value: bytes) -> int:

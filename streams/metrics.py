@@ -109,12 +109,12 @@ class EngineMetrics:
             self._stages.labels(unit, "process").observe(staging_s)
             if batch.oldest_ms is not None:
                 self._delay.labels(unit).observe(max(0, now_ms - batch.oldest_ms) / 1000)
-        for (name, *labels), amount in batch.facts.items():
+        for (name, *labels), amount in batch.outbox.facts.items():
             counter = self._counters.get(name)
             if counter is None:
                 raise UnknownFact(f"counter {name} is not declared")
             (counter.labels(*labels) if labels else counter).inc(amount)
-        for (name, *labels), value in batch.gauges.items():
+        for (name, *labels), value in batch.outbox.gauges.items():
             gauge = self._gauges.get(name)
             if gauge is None:
                 raise UnknownFact(f"gauge {name} is not declared")

@@ -107,7 +107,9 @@ async def open_task(
         # 5. Claim.
         enter(Phase.CLAIMING)
         meta = Meta(meta.partitions, meta.incarnation, owner, meta.transactional or broker.transactional)
-        written = await writer.write((), [(META_KEY, meta.encode())])
+        draft = writer.draft()
+        draft.change(META_KEY, meta.encode())
+        written = await writer.write(draft)
     except BaseException:
         await writer.discard()
         raise

@@ -14,10 +14,8 @@ again: at least once, and the state is right.
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -35,8 +33,8 @@ from aiokafka.errors import (
 
 from streams.broker import BatchTooLarge, BrokerAway, Fenced, WriteFailed, Written
 from streams.connection import Connection
-from streams.partitioner import partition_of
-from streams.processor import Outgoing
+from streams.draft import Draft
+from streams.record_batches import Packed, RecordBatch
 
 RECORD_BATCH_BYTES = 900 << 10
 """Below the broker's default message.max.bytes of 1 MiB, with room for the batch's own header."""
@@ -46,8 +44,6 @@ REQUEST_BYTES = 16 << 20
 
 DISCARD_TIMEOUT_S = 2.0
 """Closing flushes; what is discarded has nothing to flush that anybody waits for."""
-
-_NO_HEADERS: list[tuple[str, bytes]] = []
 
 AWAY = (
     KafkaConnectionError,
@@ -72,32 +68,6 @@ def failure(what: str, error: BaseException) -> WriteFailed | BrokerAway:
     return WriteFailed(reason)
 
 
-class RecordBatch:
-    """One record batch of one partition while it is filled: aiokafka's, but for its method `append`, which does nothing that
-    its compiled builder's does not do, and takes twice as long. Five records of each response go through here."""
-
-    __slots__ = ("_batch", "_producer", "append", "count", "partition", "topic")
-
-    def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int) -> None:
-        self._producer = producer
-        self._batch = producer.create_batch()
-        self.topic = topic
-        self.partition = partition
-        self.count = 0
-        """Records so far: whoever appends one counts it."""
-        self.append: Callable[[int, int, bytes | None, bytes | None, list[tuple[str, bytes]]], object] = (
-            self._batch._builder.append
-        )
-        """Number within the batch, timestamp in ms, key, value, headers. Returns None if there is no more room."""
-
-    async def send(self) -> "asyncio.Future[Any]":
-        """Hand it to the producer; the future says where it was stored."""
-        self._batch._relative_offset = self.count
-        self._batch.close()
-        stored: asyncio.Future[Any] = await self._producer.send_batch(self._batch, self.topic, partition=self.partition)
-        return stored
-
-
 class _KafkaWriter:
     """What both writers share: a producer, and record batches made from events and changes."""
 
@@ -120,49 +90,18 @@ class _KafkaWriter:
         else:
             stopping.exception()  # retrieved, so that nobody logs it
 
-    async def _count(self, topic: str) -> int:
-        count = self._counts.get(topic)
-        if count is None:
-            count = self._counts[topic] = len(await self._producer.partitions_for(topic))
-        return count
+    def draft(self) -> Packed:
+        """An empty one, for the next batch."""
+        return Packed(self._producer, self._changelog, self._partition, self._counts)
 
-    async def _event_batches(self, events: Sequence[Outgoing]) -> list[RecordBatch]:
-        """The events in record batches, full ones first."""
-        full: list[RecordBatch] = []
-        filling: dict[tuple[str, int], RecordBatch] = {}
-        for topic, key, value, timestamp, headers, route in events:
-            count = self._counts.get(topic) or await self._count(topic)
-            if route is None:
-                route = key
-            if isinstance(route, bytes):
-                partition = partition_of(route, count)
-            else:
-                partition = (self._partition if route is None else route) % count
-            batch = filling.get((topic, partition))
-            if batch is None:
-                batch = filling[topic, partition] = RecordBatch(self._producer, topic, partition)
-            fields = headers if type(headers) is list else list(headers)  # aiokafka's builder takes nothing but a list
-            if batch.append(batch.count, timestamp, key, value, fields) is None:
-                full.append(batch)
-                batch = filling[topic, partition] = RecordBatch(self._producer, topic, partition)
-                batch.append(0, timestamp, key, value, fields)
-            batch.count += 1
-        return full + list(filling.values())
-
-    def _change_batches(self, changes: Sequence[tuple[bytes, bytes | None]]) -> list[RecordBatch]:
-        """The changes in record batches, in order."""
-        if not changes:
-            return []
-        batch = RecordBatch(self._producer, self._changelog, self._partition)
-        batches = [batch]
-        now_ms = int(time.time() * 1000)
-        for key, value in changes:
-            if batch.append(batch.count, now_ms, key, value, _NO_HEADERS) is None:
-                batch = RecordBatch(self._producer, self._changelog, self._partition)
-                batches.append(batch)
-                batch.append(0, now_ms, key, value, _NO_HEADERS)
-            batch.count += 1
-        return batches
+    async def _packed(self, draft: Draft) -> Packed:
+        """A draft of this writer's with nothing set aside."""
+        if not isinstance(draft, Packed):
+            raise TypeError(f"a {type(draft).__name__} is no draft of this writer's")
+        for topic in draft.unknown:
+            self._counts[topic] = len(await self._producer.partitions_for(topic))
+        draft.place()
+        return draft
 
     async def _produce(self, batches: Iterable[RecordBatch]) -> int | None:
         """Send all and wait for every one; the offset after the last changelog record, if the changelog was among them."""
@@ -185,15 +124,15 @@ class _KafkaWriter:
 class TransactionalWriter(_KafkaWriter):
     """One transaction a batch."""
 
-    async def write(self, events: Sequence[Outgoing], changes: Sequence[tuple[bytes, bytes | None]]) -> Written:
+    async def write(self, draft: Draft) -> Written:
         """Steps 1 to 3 of the module's docstring. Raises WriteFailed, Fenced, BrokerAway."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                batches = await self._event_batches(events) + self._change_batches(changes)
+                packed = await self._packed(draft)
                 # 1. Begin.
                 await self._producer.begin_transaction()
                 # 2. Produce.
-                end = await self._produce(batches)
+                end = await self._produce(packed.events + packed.changes)
                 # 3. Commit.
                 await self._producer.commit_transaction()
         except (KafkaError, OSError, TimeoutError, AssertionError) as error:
@@ -206,15 +145,16 @@ class TransactionalWriter(_KafkaWriter):
 class PlainWriter(_KafkaWriter):
     """For a broker without transactions: events first, then the changes in one record batch."""
 
-    async def write(self, events: Sequence[Outgoing], changes: Sequence[tuple[bytes, bytes | None]]) -> Written:
+    async def write(self, draft: Draft) -> Written:
         """Raises WriteFailed, BrokerAway, and BatchTooLarge before anything is sent."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                changed = self._change_batches(changes)
-                if len(changed) > 1:
-                    raise BatchTooLarge(f"{len(changes)} changes take {len(changed)} record batches")
-                await self._produce(await self._event_batches(events))
-                end = await self._produce(changed)
+                packed = await self._packed(draft)
+                if len(packed.changes) > 1:
+                    count = sum(batch.count for batch in packed.changes)
+                    raise BatchTooLarge(f"{count} changes take {len(packed.changes)} record batches")
+                await self._produce(packed.events)
+                end = await self._produce(packed.changes)
         except (KafkaError, OSError, TimeoutError) as error:
             raise failure("produce", error) from error
         return Written(end)

@@ -1,8 +1,8 @@
 """The contract between the engine and what it runs: small enough to learn by heart.
 
-A processor is a pure decision. It reads no clock, writes no log and knows no Kafka: records, state and time come in, an
-`Outbox` comes out. The engine writes the outbox, the changed state and the source positions in one transaction, or none
-of them. This is the only module of `streams` that a processor may import.
+A processor is a pure decision. It reads no clock, writes no log and knows no Kafka: records, state and time come in, and what
+they bring goes into an `Outbox`. The engine writes the outbox, the changed state and the source positions in one transaction,
+or none of them. This is the only module of `streams` that a processor may import.
 """
 
 from collections import Counter
@@ -57,22 +57,10 @@ class Outgoing(NamedTuple):
     """What picks the partition: bytes are hashed with murmur2, an int is the partition itself, None takes the key."""
 
 
-_new = tuple.__new__
+class Send(Protocol):
+    """Takes one record on its way out; order within a partition is the order of the calls."""
 
-
-class Outbox:
-    """What one call of a processor sends and what it counted. All of it happens with the commit, or not at all."""
-
-    __slots__ = ("events", "facts", "gauges", "more")
-
-    def __init__(self) -> None:
-        self.events: list[Outgoing] = []
-        self.facts: Counter[tuple[str, ...]] = Counter()
-        self.gauges: dict[tuple[str, ...], float | None] = {}
-        self.more = False
-        """Set by `tick` when its share left work over: it is called again after the next batch."""
-
-    def send(
+    def __call__(
         self,
         topic: str,
         key: bytes | None,
@@ -81,9 +69,21 @@ class Outbox:
         headers: Headers = (),
         route: bytes | int | None = None,
     ) -> None:
-        """Queue one record; order within a partition is the order of the calls. A value of None is a tombstone."""
-        # What Outgoing(...) does, without the function that a named tuple's constructor is: this is done thrice a record.
-        self.events.append(_new(Outgoing, (topic, key, value, timestamp, headers, route)))
+        """Arguments as the fields of `Outgoing`; a value of None is a tombstone."""
+
+
+class Outbox:
+    """Where a processor leaves what it sends and what it counts. All of it happens with the commit, or not at all."""
+
+    __slots__ = ("facts", "gauges", "more", "send")
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        """Send one record. It is taken as it is at the call: what is changed later is not sent."""
+        self.facts: Counter[tuple[str, ...]] = Counter()
+        self.gauges: dict[tuple[str, ...], float | None] = {}
+        self.more = False
+        """Set by `tick` when its share left work over: it is called again after the next batch. Only ever set it to True."""
 
     def count(self, *fact: str, amount: int = 1) -> None:
         """Add to a counter, named by a metric and its labels, once this outbox is committed: exact, since an abandoned batch
@@ -161,9 +161,9 @@ class Processor(Protocol):
     def sources(self) -> tuple[str, ...]:
         """Co-partitioned topics."""
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         """Handle the records in order. The result must not depend on where batches begin and end. Never raise for bad data;
         UnfitState says that the state is the trouble."""
 
-    def tick(self, now: int, state: State) -> Outbox:
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """What passing time brings, at `now` in ms: a bounded share; set `Outbox.more` for another, keep a cursor in state."""

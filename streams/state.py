@@ -1,7 +1,7 @@
 """A task's state: committed stores, and the staged view that a processor works on. No I/O in here."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +118,12 @@ class StagedState:
         keys = self._store.scan(prefix, after, limit)
         return [key for key in keys if self._staged.get(key, b"") is not None]
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
+    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """What differs from the committed state, each key once, in the order of first writing."""
         committed = self._store.entries.get
-        return [change for change in self._staged.items() if committed(change[0]) != change[1]]
+        for key, value in self._staged.items():
+            if committed(key) != value:
+                yield key, value
 
     def commit(self) -> None:
         """Make the staged changes the state."""

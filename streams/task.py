@@ -372,7 +372,7 @@ class Task:
             try:
                 # 1. Stage.
                 began = time.monotonic()
-                batch = execution.process(share, int(time.time() * 1000))
+                batch = execution.process(share, int(time.time() * 1000), self._open_writer.draft())
                 # 2. and 3. Write. 4. Apply.
                 await self._write(batch, began, waited)
             except BatchTooLarge:
@@ -383,16 +383,14 @@ class Task:
 
     async def _tick(self) -> bool:
         began = time.monotonic()
-        batch = self._running.tick(int(time.time() * 1000))
+        batch = self._running.tick(int(time.time() * 1000), self._open_writer.draft())
         await self._write(batch, began, 0.0)
-        return batch.more
+        return batch.outbox.more
 
     async def _write(self, batch: Batch, began: float, waited: float) -> None:
-        if self._writer is None:
-            raise RuntimeError(f"{self.name} has no writer")
         if not batch.empty:
             staged = time.monotonic()
-            written = await self._writer.write(batch.events, batch.changes)
+            written = await self._open_writer.write(batch.draft)
             if written.changelog_end is not None:
                 self._changelog_end = written.changelog_end
         self._running.commit(batch)
@@ -406,6 +404,12 @@ class Task:
         if self._execution is None:
             raise RuntimeError(f"{self.name} is not open")
         return self._execution
+
+    @property
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise RuntimeError(f"{self.name} has no writer")
+        return self._writer
 
 
 _discarding: set[asyncio.Task[None]] = set()

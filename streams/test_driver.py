@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streams.changelog import META_KEY, Meta, new_incarnation
+from streams.draft import Kept
 from streams.execution import Batch, Execution
 from streams.partitioner import partition_of
 from streams.processor import Headers, Outgoing, Processor
@@ -98,9 +99,10 @@ class TestDriver:
         self.now += ms
         for task in self._tasks:
             for _ in range(DRIVER_STEPS):
-                made = task.execution.tick(self.now)
-                self._commit(task, made)
-                if not made.more:
+                draft = Kept()
+                made = task.execution.tick(self.now, draft)
+                self._commit(task, made, draft)
+                if not made.outbox.more:
                     break
             else:
                 raise DriverLoop(f"processor {task.processor.name!r} wants another tick after {DRIVER_STEPS}")
@@ -111,7 +113,7 @@ class TestDriver:
         for task in self._tasks:
             records = self._next(task, batch)
             if records:
-                task.execution.process(records, self.now)
+                task.execution.process(records, self.now, Kept())
                 task.execution.abandon()
         self.restart()
 
@@ -157,18 +159,19 @@ class TestDriver:
         records = self._next(task, batch)
         if not records:
             return False
-        self._commit(task, task.execution.process(records, self.now))
+        draft = Kept()
+        self._commit(task, task.execution.process(records, self.now, draft), draft)
         for record in records:
             task.read[record.topic] = record.offset + 1
         return True
 
-    def _commit(self, task: _Task, made: Batch) -> None:
-        for event in made.events:
+    def _commit(self, task: _Task, made: Batch, draft: Kept) -> None:
+        for event in draft.events:
             self._append(event, task.identity.partition)
-        task.append(made.changes)
+        task.append(draft.changes)
         task.execution.commit(made)
-        self.facts.update(made.facts)
-        for name, value in made.gauges.items():
+        self.facts.update(made.outbox.facts)
+        for name, value in made.outbox.gauges.items():
             if value is None:
                 self.gauges.pop(name, None)
             else:

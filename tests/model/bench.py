@@ -62,7 +62,7 @@ class Noted:
     def committed(self, task: TaskName, batch: Batch, staging_s: float, writing_s: float, waited_s: float, now_ms: int) -> None:
         """See `streams.task.Probe`."""
         self.batches.append(batch.records)
-        self.facts.update(batch.facts)
+        self.facts.update(batch.outbox.facts)
 
     def failed(self, task: TaskName, fenced: bool) -> None:
         """See `streams.task.Probe`."""

@@ -17,23 +17,20 @@ class Counting:
         self.sources = sources
         self._out, self._seen = sinks + "out", sinks + "seen"
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         """One more for each."""
-        out = Outbox()
         for record in batch:
             key = record.topic.encode() + b"/" + (record.key or b"")
             count = int(state.get(key) or b"0") + 1
             state.put(key, b"%d" % count)
-            out.send(self._out, self.name.encode() + b"/" + key, b"%d %d" % (record.offset, count), now.at(record.timestamp))
-            out.send(
+            outbox.send(self._out, self.name.encode() + b"/" + key, b"%d %d" % (record.offset, count), now.at(record.timestamp))
+            outbox.send(
                 self._seen, b"%s/%s" % (self.name.encode(), record.topic.encode()), b"%d" % record.offset, record.timestamp
             )
-            out.count("counted", self.name)
-        return out
+            outbox.count("counted", self.name)
 
-    def tick(self, now: int, state: State) -> Outbox:
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """Time brings nothing."""
-        return Outbox()
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """The benchmark's checks: what the agents make of its stream passes them, and whatever is wrong does not."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -22,10 +21,10 @@ from bench.watching import Look, Watch
 from npstream.facts import FACTS, PREFIX
 from npstream.settings import Settings
 from schemas import topics
-from streams.execution import Batch
 from streams.metrics import EngineMetrics, Reading, Readings
 from streams.task_name import TaskName
 from streams.test_driver import TestDriver
+from tests.batches import batch_of
 
 RESPONSES = 2_000
 NOW_MS = 1_772_000_000_000
@@ -141,7 +140,7 @@ def test_any_dead_letter_fails(truth: Truth, written: Records) -> None:
 def test_a_look_reads_the_metrics_as_a_worker_writes_them() -> None:
     registry = CollectorRegistry()
     metrics = EngineMetrics(registry, PREFIX, FACTS)
-    batch = Batch(records=7, facts=Counter({("responses", "promoter", "canonical"): 4, ("responses", "passive", "other"): 3}))
+    batch = batch_of(records=7, facts={("responses", "promoter", "canonical"): 4, ("responses", "passive", "other"): 3})
     metrics.committed(TaskName("app", "rollups", 0), batch, 0.1, 0.2, 0.0, NOW_MS)
     values = {("scoring", "running"): 2.0, ("scoring", "fencing"): 1.0, ("intake", "running"): 4.0}
     Readings(registry, PREFIX, lambda: [Reading("tasks", "Tasks", ("unit", "phase"), values)])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from streams.changelog import ChangelogUnreadable, Meta, Position, state_prefix
+from streams.draft import Kept
 from streams.execution import Execution
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime
 from streams.state import Identity, Store
@@ -19,29 +20,25 @@ class Counting:
     name = "counting"
     sources = ("in",)
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
-        out = Outbox()
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         for record in batch:
             at = now.at(record.timestamp)
             key = b"k" + (record.key or b"")
             count = int(state.get(key) or b"0") + 1
             state.put(key, b"%d" % count)
-            out.send("out", record.key, b"%d" % count, at)
-            out.count("counted")
-        return out
+            outbox.send("out", record.key, b"%d" % count, at)
+            outbox.count("counted")
 
-    def tick(self, now: int, state: State) -> Outbox:
-        out = Outbox()
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
         day, _, cursor = (state.get(b"cursor") or b"0 ").partition(b" ")
         if int(day) != now // DAY_MS:
             day, cursor = b"%d" % (now // DAY_MS), b""
         keys = state.scan(b"k", cursor, 2)
         for key in keys:
-            out.send("daily", key[1:], state.get(key), now)
+            outbox.send("daily", key[1:], state.get(key), now)
         if keys:
             state.put(b"cursor", day + b" " + keys[-1])
-        out.more = len(keys) == 2
-        return out
+        outbox.more |= len(keys) == 2
 
 
 @pytest.fixture
@@ -106,8 +103,8 @@ def test_the_clock_survives_a_restart(driver: TestDriver) -> None:
 def test_a_position_never_goes_back_when_an_old_batch_is_read_again() -> None:
     records = _records(6)
     execution = Execution([Counting()], Identity(0, 1, "i"))
-    execution.commit(execution.process(records, NOON))
-    stale = execution.process(records[:3], NOON)
+    execution.commit(execution.process(records, NOON, Kept()))
+    stale = execution.process(records[:3], NOON, Kept())
     assert stale.empty
     execution.commit(stale)
     assert execution.position("in") == 6
@@ -117,7 +114,7 @@ def test_a_value_that_did_not_change_is_not_written() -> None:
     store = Store()
     execution = Execution([Counting()], Identity(0, 1, "i"))
     execution.stores["counting"] = store
-    batch = execution.tick(NOON)
+    batch = execution.tick(NOON, Kept())
     assert batch.empty
 
 

@@ -18,6 +18,7 @@ from schemas.dead_letters import ERROR_PREFIX, STAGES, Reason
 from schemas.events import Response, Retraction
 from schemas.vendors import ADAPTERS
 from schemas.vendors.adapter import SourceSettings
+from streams.draft import Kept
 from streams.processor import Headers, Outbox, Outgoing, StreamTime
 from streams.test_driver import TestDriver
 from tests.golden_files import FOLDER
@@ -47,22 +48,32 @@ class NoState:
         raise AttributeError(f"intake used its state: {name}")
 
 
-def take(*records: Came, settings: IntakeSettings | None = None) -> Outbox:
-    intake = Intake(settings) if settings else Intake()
-    return intake.process(records, NoState(), StreamTime(0, NOW))  # type: ignore[arg-type]
+class Taken(Outbox):
+    """What intake made of records."""
+
+    def __init__(self) -> None:
+        kept = Kept()
+        super().__init__(kept.send)
+        self.events = kept.events
 
 
-def responses(outbox: Outbox) -> list[dict[str, Any]]:
+def take(*records: Came, settings: IntakeSettings | None = None) -> Taken:
+    intake, taken = Intake(settings) if settings else Intake(), Taken()
+    intake.process(records, NoState(), StreamTime(0, NOW), taken)  # type: ignore[arg-type]
+    return taken
+
+
+def responses(outbox: Taken) -> list[dict[str, Any]]:
     return [json.loads(event.value or b"") for event in outbox.events if event.topic == topics.RESPONSES]
 
 
-def dead(outbox: Outbox) -> Outgoing:
+def dead(outbox: Taken) -> Outgoing:
     (letter,) = outbox.events
     assert letter.topic == topics.DEAD_LETTERS
     return letter
 
 
-def told(outbox: Outbox) -> tuple[str, str, str]:
+def told(outbox: Taken) -> tuple[str, str, str]:
     """Stage, reason and message of the one dead letter."""
     headers = dict(dead(outbox).headers)
     names = (ERROR_PREFIX + "stage", "nps-reason", ERROR_PREFIX + "exception.message")
@@ -298,7 +309,8 @@ def test_a_dead_letter_stays_in_the_partition_of_its_number() -> None:
 
 
 def test_time_brings_nothing() -> None:
-    outbox = Intake().tick(NOW, NoState())  # type: ignore[arg-type]
+    outbox = Taken()
+    Intake().tick(NOW, NoState(), outbox)  # type: ignore[arg-type]
     assert (outbox.events, outbox.facts, outbox.more) == ([], {}, False)
 
 

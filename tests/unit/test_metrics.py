@@ -1,6 +1,5 @@
 """What the engine and the processors tell Prometheus. Names and labels are a contract with dashboards."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -10,6 +9,7 @@ from streams.execution import Batch
 from streams.metrics import EngineMetrics, Fact, Kind, Reading, Readings, UnknownFact
 from streams.phase import Phase
 from streams.task_name import TaskName
+from tests.batches import batch_of
 
 TASK = TaskName("app", "scoring", 3)
 NOW = 1_700_000_000_000
@@ -52,7 +52,7 @@ def desk() -> Desk:
 
 
 def test_the_names_of_the_engines_metrics_and_their_labels(desk: Desk) -> None:
-    desk.commit(Batch(records=1, oldest_ms=NOW))
+    desk.commit(batch_of(records=1, oldest_ms=NOW))
     desk.metrics.opened(TASK, 1.0, 2, 3)
     found = set()
     for family in desk.registry.collect():
@@ -72,7 +72,7 @@ def test_a_declared_unit_has_its_series_at_zero(desk: Desk) -> None:
 
 
 def test_a_committed_batch_is_measured_in_seconds_by_stage(desk: Desk) -> None:
-    desk.commit(Batch(records=7, oldest_ms=NOW - 1500))
+    desk.commit(batch_of(records=7, oldest_ms=NOW - 1500))
     assert desk.value("eng_transactions_total", unit="scoring", outcome="committed") == 1
     assert desk.value("eng_batch_records_sum", unit="scoring") == 7
     for stage, seconds in (("fetch", 0.2), ("process", 0.002), ("transaction", 0.02)):
@@ -81,7 +81,7 @@ def test_a_committed_batch_is_measured_in_seconds_by_stage(desk: Desk) -> None:
 
 
 def test_a_tick_has_a_transaction_but_no_records_and_no_delay(desk: Desk) -> None:
-    desk.commit(Batch(records=0))
+    desk.commit(batch_of(records=0))
     assert desk.value("eng_transactions_total", unit="scoring", outcome="committed") == 1
     assert desk.value("eng_batch_stage_seconds_sum", unit="scoring", stage="transaction") == 0.02
     assert desk.value("eng_batch_records_count", unit="scoring") is None
@@ -89,7 +89,7 @@ def test_a_tick_has_a_transaction_but_no_records_and_no_delay(desk: Desk) -> Non
 
 
 def test_a_record_from_the_future_has_no_negative_delay(desk: Desk) -> None:
-    desk.commit(Batch(records=1, oldest_ms=NOW + 5000))
+    desk.commit(batch_of(records=1, oldest_ms=NOW + 5000))
     assert desk.value("eng_end_to_end_seconds_sum", unit="scoring") == 0
 
 
@@ -110,24 +110,24 @@ def test_an_opening_is_measured_and_its_gap_counted(desk: Desk) -> None:
 
 def test_facts_are_added_up_by_their_labels(desk: Desk) -> None:
     for _ in range(2):
-        desk.commit(Batch(facts=Counter({("responses", "promoter", "typeform"): 3, ("duplicates",): 1})))
-    desk.commit(Batch(facts=Counter({("responses", "detractor", "other"): 1})))
+        desk.commit(batch_of(facts={("responses", "promoter", "typeform"): 3, ("duplicates",): 1}))
+    desk.commit(batch_of(facts={("responses", "detractor", "other"): 1}))
     assert desk.value("eng_responses_total", category="promoter", source="typeform") == 6
     assert desk.value("eng_responses_total", category="detractor", source="other") == 1
     assert desk.value("eng_duplicates_total") == 2
 
 
 def test_a_gauge_is_set_and_removed(desk: Desk) -> None:
-    desk.commit(Batch(gauges={("segment_nps", "plan", "pro"): 42.5, ("headline",): -3.0}))
+    desk.commit(batch_of(gauges={("segment_nps", "plan", "pro"): 42.5, ("headline",): -3.0}))
     assert desk.value("eng_segment_nps", dimension="plan", value="pro") == 42.5
     assert desk.value("eng_headline") == -3.0
     for _ in range(2):
-        desk.commit(Batch(gauges={("segment_nps", "plan", "pro"): None}))
+        desk.commit(batch_of(gauges={("segment_nps", "plan", "pro"): None}))
     assert desk.value("eng_segment_nps", dimension="plan", value="pro") is None
     assert b'"pro"' not in generate_latest(desk.registry)
 
 
-@pytest.mark.parametrize("batch", [Batch(facts=Counter({("surprise",): 1})), Batch(gauges={("surprise",): 1.0})])
+@pytest.mark.parametrize("batch", [batch_of(facts={("surprise",): 1}), batch_of(gauges={("surprise",): 1.0})])
 def test_what_nobody_declared_is_named(desk: Desk, batch: Batch) -> None:
     with pytest.raises(UnknownFact, match="surprise is not declared"):
         desk.commit(batch)

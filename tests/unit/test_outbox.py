@@ -52,6 +52,18 @@ def event(
     return Outgoing(topic, key, value, 1_700_000_000_123, headers, route)
 
 
+async def write(
+    writer: TransactionalWriter | PlainWriter, events: Sequence[Outgoing], changes: Sequence[tuple[bytes, bytes | None]]
+) -> Written:
+    """All of it, as one draft."""
+    draft = writer.draft()
+    for one in events:
+        draft.send(*one)
+    for change in changes:
+        draft.change(*change)
+    return await writer.write(draft)
+
+
 # What goes where.
 
 
@@ -71,7 +83,7 @@ def test_the_route_picks_the_partition_or_else_the_key_does(
     kind: str, key: bytes | None, route: bytes | int | None, partition: int
 ) -> None:
     async def scenario(desk: Desk) -> Stored:
-        await getattr(desk, kind)().write([event(key, route=route)], CHANGES)
+        await write(getattr(desk, kind)(), [event(key, route=route)], CHANGES)
         (record,) = desk.cluster.read("out")
         return record
 
@@ -83,7 +95,7 @@ def test_a_record_arrives_as_it_was_sent() -> None:
 
     async def scenario(desk: Desk) -> list[Stored]:
         events = [event(b"k", b"v", 0, headers), event(b"k", None, 0), event(None, b"v", 0, tuple(headers))]
-        await desk.transactional().write(events, CHANGES)
+        await write(desk.transactional(), events, CHANGES)
         return desk.cluster.read("out")
 
     full, tombstone, keyless = run(scenario(Desk()))
@@ -97,7 +109,7 @@ def test_order_within_a_partition_is_the_order_of_sending_however_many_record_ba
     async def scenario(desk: Desk) -> None:
         events = [event(b"k%d" % (i % 7), b"%d" % i) for i in range(60)]
         changes = [(b"c%d" % i, b"x" * 20) for i in range(40)]
-        await desk.transactional(batch_bytes).write(events, changes)
+        await write(desk.transactional(batch_bytes), events, changes)
         for log in desk.cluster.topics["out"]:
             sent = [int(record.value or b"") for record in log.committed(0, log.ends.high)]
             assert sent == sorted(sent)
@@ -109,7 +121,7 @@ def test_order_within_a_partition_is_the_order_of_sending_however_many_record_ba
 
 def test_the_changelog_goes_to_the_tasks_partition_and_a_deletion_is_a_tombstone() -> None:
     async def scenario(desk: Desk) -> None:
-        await desk.transactional().write((), CHANGES)
+        await write(desk.transactional(), (), CHANGES)
         assert [(r.partition, r.key, r.value) for r in desk.cluster.read("changelog")] == [(1, b"a", b"1"), (1, b"b", None)]
 
     run(scenario(Desk()))
@@ -123,7 +135,7 @@ def test_the_changelogs_end_is_known_after_each_write(kind: str, batch_bytes: in
         for count in (1, 4, 2):
             events = [event(b"%d" % i) for i in range(count * 3)]
             changes = [(b"%d" % i, b"x") for i in range(count)]
-            written: Written = await writer.write(events, changes)
+            written: Written = await write(writer, events, changes)
             assert written.changelog_end == desk.cluster.log("changelog", 1).ends.high
 
     run(scenario(Desk()))
@@ -132,7 +144,7 @@ def test_the_changelogs_end_is_known_after_each_write(kind: str, batch_bytes: in
 @pytest.mark.parametrize("kind", ["transactional", "plain"])
 def test_events_alone_leave_the_changelogs_end_unknown(kind: str) -> None:
     async def scenario(desk: Desk) -> None:
-        written: Written = await getattr(desk, kind)().write([event()], ())
+        written: Written = await write(getattr(desk, kind)(), [event()], ())
         assert written.changelog_end is None
         assert desk.values("out") == [b"v"]
 
@@ -153,7 +165,7 @@ def test_a_write_that_fails_before_the_commit_commits_nothing(point: str, error:
         writer = desk.transactional()
         desk.faults.plan(point, error(point))
         with pytest.raises(BrokerAway if error is away else WriteFailed):
-            await writer.write([event(b"a"), event(topic="one")], CHANGES)
+            await write(writer, [event(b"a"), event(topic="one")], CHANGES)
         await writer.discard()
         desk.cluster.initialise("id")
         assert desk.values("out") == desk.values("one") == desk.values("changelog") == []
@@ -165,7 +177,7 @@ def test_a_record_that_the_broker_refuses_takes_its_batch_with_it() -> None:
     async def scenario(desk: Desk) -> None:
         writer = desk.transactional()
         with pytest.raises(WriteFailed, match="produce to out: MessageSizeTooLargeError") as refusal:
-            await writer.write([event(topic="one"), event(value=b"x" * 1_100_000)], CHANGES)
+            await write(writer, [event(topic="one"), event(value=b"x" * 1_100_000)], CHANGES)
         assert not isinstance(refusal.value, BrokerAway)
         desk.cluster.initialise("id")
         assert desk.values("out") == desk.values("one") == desk.values("changelog") == []
@@ -176,13 +188,13 @@ def test_a_record_that_the_broker_refuses_takes_its_batch_with_it() -> None:
 def test_a_fenced_writer_says_so_at_its_first_produce_or_at_its_commit() -> None:
     async def scenario(desk: Desk) -> None:
         old = desk.transactional()
-        await old.write([event(value=b"old")], CHANGES)
+        await write(old, [event(value=b"old")], CHANGES)
         new = desk.transactional()
         with pytest.raises(Fenced):
-            await old.write([event(value=b"too late")], CHANGES)
+            await write(old, [event(value=b"too late")], CHANGES)
         desk.faults.plan("before claim commit", lambda: desk.cluster.time_out("id"))
         with pytest.raises(Fenced):
-            await new.write([event(value=b"too slow")], CHANGES)
+            await write(new, [event(value=b"too slow")], CHANGES)
         assert desk.values("out") == [b"old"]
 
     run(scenario(Desk()))
@@ -195,7 +207,7 @@ def test_a_broker_that_does_not_answer_is_away_after_the_time_out(kind: str) -> 
         loop = asyncio.get_running_loop()
         began = loop.time()
         with pytest.raises(BrokerAway):
-            await getattr(desk, kind)().write([event()], CHANGES)
+            await write(getattr(desk, kind)(), [event()], CHANGES)
         assert loop.time() - began == pytest.approx(TIMEOUT_S)
 
     run(scenario(Desk()))
@@ -207,7 +219,7 @@ def test_a_writer_that_failed_is_of_no_more_use() -> None:
         desk.faults.plan("after claim produce 1", refused("batch"))
         for _ in range(3):
             with pytest.raises(WriteFailed):
-                await writer.write([event()], CHANGES)
+                await write(writer, [event()], CHANGES)
         desk.cluster.initialise("id")
         assert desk.values("out") == []
 
@@ -224,7 +236,7 @@ def test_without_transactions_events_come_first_and_state_and_positions_all_at_o
     async def scenario(desk: Desk) -> None:
         desk.faults.plan(point, refused("batch"))
         with pytest.raises(WriteFailed):
-            await desk.plain().write([event()], CHANGES)
+            await write(desk.plain(), [event()], CHANGES)
         events, changes = len(desk.values("out")), len(desk.values("changelog"))
         assert changes in (0, len(CHANGES))
         assert events >= bool(changes)
@@ -235,7 +247,7 @@ def test_without_transactions_events_come_first_and_state_and_positions_all_at_o
 def test_without_transactions_changes_that_take_two_record_batches_are_refused_before_anything_is_sent() -> None:
     async def scenario(desk: Desk) -> None:
         with pytest.raises(BatchTooLarge, match=r"50 changes take [0-9]+ record batches"):
-            await desk.plain(200).write([event()], [(b"%d" % i, b"x" * 20) for i in range(50)])
+            await write(desk.plain(200), [event()], [(b"%d" % i, b"x" * 20) for i in range(50)])
         assert desk.values("out") == desk.values("changelog") == []
 
     run(scenario(Desk()))

@@ -59,14 +59,13 @@ class OneShareATick:
         self.unfinished: set[int] = set()
         """Partitions where the last share left work over."""
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
-        return self.inner.process(batch, state, now)
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
+        self.inner.process(batch, state, now, outbox)
 
-    def tick(self, now: int, state: State) -> Outbox:
-        outbox = self.inner.tick(now, state)
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
+        self.inner.tick(now, state, outbox)
         (self.unfinished.add if outbox.more else self.unfinished.discard)(state.partition)
         outbox.more = False
-        return outbox
 
 
 def check_tables(played: Played) -> None:

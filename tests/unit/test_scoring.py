@@ -370,7 +370,7 @@ def test_a_respondent_who_moves_to_another_segment_leaves_the_old_one(batch: int
 def test_a_response_to_come_counts_when_its_day_comes(batch: int) -> None:
     acme = Acme(batch).send(response("r-1", 9, -0.9, segments={"plan": "pro"}))
     assert only(acme.events(topics.PROMOTERS), "response_id", "account_nps") == [("r-1", None)]
-    assert counts(acme.driver.table(topics.ACCOUNT_ROLLUPS)[b"acme"], "7d", "responses") == [0, 0, 0]
+    assert acme.driver.table(topics.ACCOUNT_ROLLUPS) == {}  # until then all its windows are empty
     acme.driver.advance(DAY_MS)
     assert acme.account("7d") == acme.account("7d", "respondents") == acme.segment("plan=pro", "7d") == [1, 0, 0]
 

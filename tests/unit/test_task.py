@@ -11,10 +11,11 @@ from streams import opening
 from streams.broker import Broker, Ends, Written
 from streams.changelog import POSITION
 from streams.checking import OpeningRules
+from streams.draft import Draft, Kept
 from streams.execution import Batch, Execution
 from streams.outbox import RecordBatch, TransactionalWriter
 from streams.phase import Phase
-from streams.processor import Outgoing, Processor, Record
+from streams.processor import Processor, Record
 from streams.task import Task, TaskRules
 from streams.task_name import TaskName
 from tests.model.bench import NAME, RULES, Bench, Differs, Worker
@@ -187,12 +188,18 @@ class NoFence(ModelBroker):
 class PositionsApart(TransactionalWriter):
     """Commits positions in a transaction of their own."""
 
-    async def write(self, events: Sequence[Outgoing], changes: Sequence[tuple[bytes, bytes | None]]) -> Written:
-        positions = [change for change in changes if change[0].startswith(POSITION)]
-        if not positions:
-            return await super().write(events, changes)
-        await super().write(events, [change for change in changes if change not in positions])
-        return await super().write((), positions)
+    def draft(self) -> Draft:  # type: ignore[override]
+        return Kept()
+
+    async def write(self, draft: Draft) -> Written:
+        assert isinstance(draft, Kept)
+        first, positions = super().draft(), super().draft()
+        for event in draft.events:
+            first.send(*event)
+        for key, value in draft.changes:
+            (positions if key.startswith(POSITION) else first).change(key, value)
+        written = await super().write(first)
+        return written if positions.empty else await super().write(positions)
 
 
 class CommitsInSpiteOfFailures(TransactionalWriter):

@@ -29,16 +29,16 @@ class Failing(Counting):
 
     failing = True
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         if self.failing:
             raise ZeroDivisionError("a bug in a processor")
-        return super().process(batch, state, now)
+        super().process(batch, state, now, outbox)
 
 
 class Unfit(Counting):
     """Cannot go on with the state that it finds."""
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         raise UnfitState("the state was made with other windows: set them back")
 
 

@@ -138,23 +138,20 @@ class Ticking(Counting):
         super().__init__()
         self.calls: list[str] = []
 
-    def process(self, batch: Sequence[Record], state: State, now: StreamTime) -> Outbox:
+    def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         self.calls.append("batch")
         state.put(b"todo", b"%d" % (int(state.get(b"todo") or b"0") + 3 * len(batch)))
         for record in batch:
             now.at(record.timestamp)
-        return Outbox()
 
-    def tick(self, now: int, state: State) -> Outbox:
-        out = Outbox()
+    def tick(self, now: int, state: State, outbox: Outbox) -> None:
         todo = int(state.get(b"todo") or b"0")
         self.calls.append("tick" if todo else "idle")
         if todo:
             state.put(b"todo", b"%d" % (todo - 1))
-            out.send("out", b"tick", b"%d" % todo, now)
-            out.count("ticked")
-            out.more = todo > 1
-        return out
+            outbox.send("out", b"tick", b"%d" % todo, now)
+            outbox.count("ticked")
+            outbox.more |= todo > 1
 
 
 def ticked(bench: Bench) -> int:
