@@ -98,7 +98,7 @@ class _KafkaWriter:
         """A draft of this writer's with nothing set aside."""
         if not isinstance(draft, Packed):
             raise TypeError(f"a {type(draft).__name__} is no draft of this writer's")
-        for topic in draft.unknown:
+        for topic in draft.uncounted:
             self._counts[topic] = len(await self._producer.partitions_for(topic))
         draft.place()
         return draft

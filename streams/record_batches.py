@@ -39,10 +39,21 @@ class RecordBatch:
         return stored
 
 
+class _Lane:
+    """What goes to one partition: a record batch after the other."""
+
+    __slots__ = ("batch", "batches")
+
+    def __init__(self, first: RecordBatch) -> None:
+        self.batch = first
+        """The one that is being filled."""
+        self.batches = [first]
+
+
 class Packed:
     """A `streams.draft.Draft` that serialises each record as it comes."""
 
-    __slots__ = ("_changelog", "_counts", "_filling", "_full", "_now_ms", "_partition", "_producer", "_waiting", "changes")
+    __slots__ = ("_changelog", "_changes", "_counts", "_lanes", "_now_ms", "_partition", "_producer", "_routes", "_waiting")
 
     def __init__(self, producer: AIOKafkaProducer, changelog: str, partition: int, counts: dict[str, int]) -> None:
         """`partition`: the task's own. `counts`: how many partitions topics have, as far as that is known."""
@@ -51,12 +62,12 @@ class Packed:
         self._partition = partition
         self._counts = counts
         self._now_ms = int(time.time() * 1000)
-        self._filling: dict[tuple[str, int], RecordBatch] = {}
-        self._full: list[RecordBatch] = []
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._routes: dict[tuple[str, bytes | int | None], _Lane] = {}
+        """The lanes again, by what leads to them: one look-up a record instead of four."""
         self._waiting: dict[str, list[Outgoing]] = {}
         """Records of topics whose partitions have not been counted yet."""
-        self.changes: list[RecordBatch] = []
-        """Record batches of changes, in order."""
+        self._changes: _Lane | None = None
 
     def send(
         self,
@@ -68,46 +79,44 @@ class Packed:
         route: bytes | int | None = None,
     ) -> None:
         """See `streams.draft.Draft`."""
-        count = self._counts.get(topic)
-        if count is None:
-            self._waiting.setdefault(topic, []).append(Outgoing(topic, key, value, timestamp, headers, route))
-            return
         if route is None:
             route = key
-        if isinstance(route, bytes):
-            partition = partition_of(route, count)
-        else:
-            partition = (self._partition if route is None else route) % count
-        batch = self._filling.get((topic, partition))
-        if batch is None:
-            batch = self._filling[topic, partition] = RecordBatch(self._producer, topic, partition)
+        lane = self._routes.get((topic, route))
+        if lane is None:
+            if topic not in self._counts:
+                self._waiting.setdefault(topic, []).append(Outgoing(topic, key, value, timestamp, headers, route))
+                return
+            lane = self._lane(topic, route)
         fields = headers if type(headers) is list else list(headers)  # aiokafka's builder takes nothing but a list
+        batch = lane.batch
         if batch.append(batch.count, timestamp, key, value, fields) is None:
-            self._full.append(batch)
-            batch = self._filling[topic, partition] = RecordBatch(self._producer, topic, partition)
+            batch = self._next(lane)
             batch.append(0, timestamp, key, value, fields)
         batch.count += 1
 
     def change(self, key: bytes, value: bytes | None) -> None:
         """See `streams.draft.Draft`."""
-        changes = self.changes
-        if not changes or changes[-1].append(changes[-1].count, self._now_ms, key, value, _NO_HEADERS) is None:
-            changes.append(RecordBatch(self._producer, self._changelog, self._partition))
-            changes[-1].append(0, self._now_ms, key, value, _NO_HEADERS)
-        changes[-1].count += 1
+        lane = self._changes
+        if lane is None:
+            lane = self._changes = _Lane(RecordBatch(self._producer, self._changelog, self._partition))
+        batch = lane.batch
+        if batch.append(batch.count, self._now_ms, key, value, _NO_HEADERS) is None:
+            batch = self._next(lane)
+            batch.append(0, self._now_ms, key, value, _NO_HEADERS)
+        batch.count += 1
 
     @property
     def empty(self) -> bool:
         """See `streams.draft.Draft`."""
-        return not (self._filling or self._waiting or self.changes)
+        return not (self._lanes or self._waiting or self._changes)
 
     @property
-    def unknown(self) -> list[str]:
+    def uncounted(self) -> list[str]:
         """Topics whose partitions have to be counted before `place`."""
         return list(self._waiting)
 
     def place(self) -> None:
-        """Pack the records that waited for their topics to be counted. Raises KeyError for one that was not."""
+        """Pack the records that waited for their topics to be counted. Raises KeyError for a topic that was not."""
         waiting, self._waiting = self._waiting, {}
         for topic, events in waiting.items():
             if topic not in self._counts:
@@ -117,5 +126,28 @@ class Packed:
 
     @property
     def events(self) -> list[RecordBatch]:
-        """Record batches of events, full ones first."""
-        return self._full + list(self._filling.values())
+        """Record batches of events; those of one partition in order."""
+        return [batch for lane in self._lanes.values() for batch in lane.batches]
+
+    @property
+    def changes(self) -> list[RecordBatch]:
+        """Record batches of changes, in order."""
+        return [] if self._changes is None else self._changes.batches
+
+    def _lane(self, topic: str, route: bytes | int | None) -> _Lane:
+        count = self._counts[topic]
+        if isinstance(route, bytes):
+            partition = partition_of(route, count)
+        else:
+            partition = (self._partition if route is None else route) % count
+        lane = self._lanes.get((topic, partition))
+        if lane is None:
+            lane = self._lanes[topic, partition] = _Lane(RecordBatch(self._producer, topic, partition))
+        self._routes[topic, route] = lane
+        return lane
+
+    def _next(self, lane: _Lane) -> RecordBatch:
+        """The last one is full."""
+        lane.batch = RecordBatch(self._producer, lane.batch.topic, lane.batch.partition)
+        lane.batches.append(lane.batch)
+        return lane.batch
