@@ -7,8 +7,8 @@ from typing import Any
 from bench.stream import COMMENT, DIMENSION
 from bench.stream import canonical as _canonical
 from bench.truth import CATEGORIES, Outcome, Tally
+from npstream.recount.statistics import window_stats
 from schemas.times import format_time
-from tests.recount.statistics import window_stats
 
 
 def canonical(outcome: Outcome) -> dict[str, Any]:

@@ -95,6 +95,11 @@ class Reader:
         ends = await self._ends(self._partitions[topic])
         return {partition.partition: offset for partition, offset in ends.items()}
 
+    async def starts(self, topic: str) -> dict[int, int]:
+        """Per partition the first offset that is left."""
+        starts = await self._ask(self._consumer.beginning_offsets(self._partitions[topic]))
+        return {partition.partition: offset for partition, offset in starts.items()}
+
     async def to_end(
         self, topic: str, start: dict[int, int] | None = None, end: dict[int, int] | None = None
     ) -> AsyncIterator[list[Record]]:

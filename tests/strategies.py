@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tests.recount.reading import DAY_MS, format_time
+from npstream.recount.reading import DAY_MS, format_time
 
 settings.register_profile(
     "default",

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from npstream import recount
+from npstream.recount.reading import DAY_MS
 from schemas import topics
 from streams.processor import Processor
 from streams.test_driver import Sent, TestDriver
-from tests import recount
-from tests.recount.reading import DAY_MS
 from tests.strategies import START, Arriving, Round
 
 EVENT_TOPICS = (topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.PROMOTERS)

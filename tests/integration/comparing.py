@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 
+from npstream import recount
+from npstream.recount.reading import DAY_MS
 from schemas import topics
-from tests import recount
 from tests.integration.topics_reading import Read, last_values, read
 from tests.integration.traffic import Traffic
 from tests.integration.workers import PARTITIONS, until
 from tests.integration.world import World
-from tests.recount.reading import DAY_MS
 
 EVENTS = (topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.PROMOTERS)
 OUTPUTS = (*EVENTS, topics.DEAD_LETTERS, topics.ACCOUNT_ROLLUPS, topics.SEGMENT_ROLLUPS)

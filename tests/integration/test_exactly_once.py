@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from npstream import recount
 from schemas import topics
-from tests import recount
 from tests.conftest import Broker
 from tests.integration.comparing import settled
 from tests.integration.topics_reading import read

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 
+from npstream.recount.reading import format_time
 from schemas import topics
 from tests.conftest import Broker
 from tests.integration.comparing import settled
@@ -31,7 +32,6 @@ from tests.integration.traffic import BAD_RAW, Traffic
 from tests.integration.workers import PARTITIONS, Worker, Workers, until
 from tests.integration.world import Sending, World
 from tests.kafka.broker import QUICK_RESTART, KafkaBroker
-from tests.recount.reading import format_time
 
 pytestmark = pytest.mark.kafka
 

@@ -11,14 +11,14 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions
 
+from npstream import recount
 from npstream.broker import HOST
+from npstream.recount.reading import format_time
 from schemas import topics
-from tests import recount
 from tests.conftest import Broker
 from tests.integration.topics_reading import last_values, read
 from tests.integration.workers import PARTITIONS, READY_TIMEOUT_S, Worker, Workers, command, until
 from tests.integration.world import ANSWER_TIMEOUT_S, Sending, World
-from tests.recount.reading import format_time
 
 pytestmark = pytest.mark.kafka
 

@@ -11,10 +11,10 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from npstream import recount
+from npstream.recount.reading import DAY_MS, format_time
 from schemas import topics
-from tests import recount
 from tests.integration.world import Sending
-from tests.recount.reading import DAY_MS, format_time
 
 RAW_SHARE = 0.6
 """Of all records; the others are produced to nps.responses as a program of one's own would."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests import recount
-from tests.recount import statistics
-from tests.recount.reading import Refused, home_of, murmur2, parse_time, read
+from npstream import recount
+from npstream.recount import statistics
+from npstream.recount.reading import Refused, home_of, murmur2, parse_time, read
 from tests.strategies import BAD_VALUES, GOOD
 
 NOON = parse_time("2026-03-01T12:00:00Z")
@@ -224,7 +224,7 @@ def test_who_arrives_elsewhere_is_sent_home_once() -> None:
         ],
         partitions=3,
     )
-    assert found.strays == [recount.Stray(home, NOON, value)]
+    assert found.strays == [recount.Stray(home, NOON, value, away, 0)]
     assert [(letter.offset, letter.reasons) for letter in found.dead_letters] == [(1, frozenset({"stray"}))]
     assert len(found.scored[home]) == 1
     assert found.scored[away] == []

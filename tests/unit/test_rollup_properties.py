@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from agents.rollups import Rollups, RollupSettings
 from agents.scoring import Scoring, ScoringSettings
+from npstream import recount
+from npstream.recount import WINDOWS
 from schemas import topics
 from streams.processor import DAY_MS, Outbox, Processor, Record, State, StreamTime
-from tests import recount
-from tests.recount import WINDOWS
 from tests.strategies import (
     SMALL_GRACE,
     SMALL_HEADLINE,

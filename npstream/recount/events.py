@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.recount import wanted
-from tests.recount.expected import ABSENT, AnyOf, Cause, Expected, any_of
-from tests.recount.reading import DAY_MS, Arrival, Refused, SourceRecord, home_of, read
-from tests.recount.standing import Standing
-from tests.recount.tables import WINDOWS
-from tests.recount.versions import is_doubtful, is_tie, what_holds
+from npstream.recount import wanted
+from npstream.recount.expected import ABSENT, AnyOf, Cause, Expected, any_of
+from npstream.recount.reading import DAY_MS, Arrival, Refused, SourceRecord, home_of, read
+from npstream.recount.standing import Standing
+from npstream.recount.tables import WINDOWS
+from npstream.recount.versions import is_doubtful, is_tie, what_holds
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,9 @@ class Stray:
     home: int
     timestamp: int
     value: bytes | None
+    partition: int
+    """With the offset: where it was."""
+    offset: int
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Events:
     strays: list[Stray] = field(default_factory=list)
     open_questions: list[str] = field(default_factory=list)
     """What these records ask that the contract does not answer: comparisons from there on prove nothing."""
+    doubtful: dict[str, str] = field(default_factory=dict)
+    """The accounts that ask it, with the first question of each."""
 
 
 def events(
@@ -111,6 +116,7 @@ class _Partition:
         self.promoted: dict[tuple[str, str], set[str]] = {}
         """Response ids of each respondent that were a promoter at any time."""
         self.record: SourceRecord
+        self.account_id: str
         for topic in (found.scored, found.changes, found.detractors, found.promoters):
             topic[number] = []
 
@@ -127,7 +133,7 @@ class _Partition:
         elif marked:
             self.dead_letter(frozenset({"stray"}))
         else:
-            self.found.strays.append(Stray(home, record.timestamp, record.value))
+            self.found.strays.append(Stray(home, record.timestamp, record.value, record.partition, record.offset))
 
     def dead_letter(self, reasons: frozenset[str]) -> None:
         r = self.record
@@ -135,6 +141,7 @@ class _Partition:
 
     def accept(self, arrival: Arrival) -> None:
         """Add what came to what is known, and see what holds now that did not before."""
+        self.account_id = arrival.account_id
         known = self.known.setdefault((arrival.account_id, arrival.response_id), _Known())
         if is_tie(known.arrivals, arrival):
             self.ask("a tie of versions")
@@ -337,6 +344,7 @@ class _Partition:
 
     def ask(self, question: str) -> None:
         self.found.open_questions.append(f"partition {self.number}, offset {self.record.offset}: {question}")
+        self.found.doubtful.setdefault(self.account_id, question)
 
     def send(self, topic: dict[int, list[Cause]], *expected: Expected) -> None:
         if not expected:

@@ -7,9 +7,9 @@ window, which is less.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.recount.reading import Arrival, Refused, SourceRecord, format_day, home_of, read
-from tests.recount.statistics import window_stats
-from tests.recount.versions import what_holds
+from npstream.recount.reading import Arrival, Refused, SourceRecord, format_day, home_of, read
+from npstream.recount.statistics import window_stats
+from npstream.recount.versions import what_holds
 
 WINDOWS = (7, 30, 90, 365)
 

@@ -97,11 +97,15 @@ def stream_differences(causes: Mapping[int, Sequence[Cause]], sent: Iterable[Sen
         by_partition.setdefault(record.partition, []).append(record)
     found: list[str] = []
     for partition, records in sorted(by_partition.items()):
-        found += _partition_differences(partition, causes.get(partition, []), records)
+        found += sequence_differences(f"partition {partition}", causes.get(partition, []), records)
     return found[:most]
 
 
-def _partition_differences(partition: int, causes: Sequence[Cause], records: Sequence[SentRecord]) -> list[str]:
+def sequence_differences(
+    where: str, causes: Sequence[Cause], records: Sequence[SentRecord], settled: float = math.inf
+) -> list[str]:
+    """Compare records in their order with what their causes bring. What the causes from the offset `settled` on bring may be
+    missing at the end, since it may not be there yet."""
     at = 0
     for cause in causes:
         waiting = sorted(cause.events, key=lambda event: event.optional)
@@ -113,13 +117,13 @@ def _partition_differences(partition: int, causes: Sequence[Cause], records: Seq
             at += 1
         missing = [event for event in waiting if not event.optional]
         if missing:
-            where = f"partition {partition}, for the source record at offset {cause.offset}"
+            place = f"{where}, for the source record at offset {cause.offset}"
             if at == len(records):
-                return [f"{where}: missing at the end: {dict(missing[0].fields)}"]
+                return [f"{place}: missing at the end: {dict(missing[0].fields)}"] if cause.offset < settled else []
             why = "; ".join(missing[0].objections(records[at]))
-            return [f"{where}: expected {dict(missing[0].fields)}, found {records[at].value!r}: {why}"]
+            return [f"{place}: expected {dict(missing[0].fields)}, found {records[at].value!r}: {why}"]
     if at < len(records):
-        return [f"partition {partition}: nothing brings {records[at].value!r} (timestamp {records[at].timestamp})"]
+        return [f"{where}: nothing brings {records[at].value!r} (timestamp {records[at].timestamp})"]
     return []
 
 

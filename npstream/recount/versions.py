@@ -11,7 +11,7 @@ Choices made here where the contract leaves one (no test depends on them):
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tests.recount.reading import Arrival
+from npstream.recount.reading import Arrival
 
 
 def what_holds(arrivals: Sequence[Arrival]) -> Arrival:

@@ -10,10 +10,10 @@ It shares no code with what it verifies, and prefers being obvious to being fast
 Records are anything with partition, offset, timestamp (ms, UTC), key, value and headers.
 """
 
-from tests.recount.events import DeadLetter, Events, Stray, events, is_marked
-from tests.recount.expected import ABSENT, Expected, stream_differences, table_differences
-from tests.recount.reading import format_day, home_of
-from tests.recount.tables import WINDOWS, account_tables, held_responses, segment_tables
+from npstream.recount.events import DeadLetter, Events, Stray, events, is_marked
+from npstream.recount.expected import ABSENT, Expected, stream_differences, table_differences
+from npstream.recount.reading import format_day, home_of
+from npstream.recount.tables import WINDOWS, account_tables, held_responses, segment_tables
 
 __all__ = [
     "ABSENT",

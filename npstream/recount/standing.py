@@ -9,10 +9,10 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
-from tests.recount.expected import ABSENT, AnyOf
-from tests.recount.reading import DAY_MS, Arrival, SourceRecord
-from tests.recount.statistics import nps, rounded
-from tests.recount.tables import CATEGORIES
+from npstream.recount.expected import ABSENT, AnyOf
+from npstream.recount.reading import DAY_MS, Arrival, SourceRecord
+from npstream.recount.statistics import nps, rounded
+from npstream.recount.tables import CATEGORIES
 
 MOST_DAYS_OF_CLOCK = 5
 """A clock known less closely than this leaves account_nps out of the comparison."""

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tests.recount.expected import ABSENT, Expected, any_of
-from tests.recount.reading import Arrival, SourceRecord, format_time
-from tests.recount.standing import Standing
-from tests.recount.tables import CATEGORIES
+from npstream.recount.expected import ABSENT, Expected, any_of
+from npstream.recount.reading import Arrival, SourceRecord, format_time
+from npstream.recount.standing import Standing
+from npstream.recount.tables import CATEGORIES
 
 
 def severity(score: int) -> str:
