@@ -69,12 +69,14 @@ def events(
     partitions: int | None = None,
     wall: Callable[[SourceRecord], int] | None = None,
     marked: Callable[[SourceRecord], bool] | None = None,
+    as_of: Callable[[SourceRecord, Arrival], int | None] | None = None,
 ) -> Events:
     """Recount the events of all records of nps.responses (of one partition or all, each partition in order).
 
     `windows`, `headline` and `grace` are in days. Without `partitions` every record is at home. `wall` is the wall clock in ms
     when a record was processed, or later, by default its timestamp; `marked` tells strays that were sent home once already, by
-    default by a header whose name says so.
+    default by a header whose name says so. `as_of` gives the day (since 1970-01-01) on which a response was scored, where that
+    is known from elsewhere: otherwise it is known as well as the wall clock and the records' timestamps tell.
     """
     found = Events()
     recounts: dict[int, _Partition] = {}
@@ -82,7 +84,7 @@ def events(
         number = record.partition
         if number not in recounts:
             recounts[number] = _Partition(found, number, 2 * max(windows) + grace, headline)
-        recounts[number].take(record, partitions, (wall or _timestamp)(record), (marked or is_marked)(record))
+        recounts[number].take(record, partitions, (wall or _timestamp)(record), (marked or is_marked)(record), as_of)
     return found
 
 
@@ -120,7 +122,14 @@ class _Partition:
         for topic in (found.scored, found.changes, found.detractors, found.promoters):
             topic[number] = []
 
-    def take(self, record: SourceRecord, partitions: int | None, wall: int, marked: bool) -> None:
+    def take(
+        self,
+        record: SourceRecord,
+        partitions: int | None,
+        wall: int,
+        marked: bool,
+        as_of: Callable[[SourceRecord, Arrival], int | None] | None = None,
+    ) -> None:
         self.record = record
         self.standing.move_clock(record, wall)
         arrival = read(record)
@@ -129,6 +138,9 @@ class _Partition:
             return
         home = self.number if partitions is None else home_of(arrival.account_id, partitions)
         if home == self.number:
+            day = as_of(record, arrival) if as_of is not None else None
+            if day is not None:
+                self.standing.set_day(day)
             self.accept(arrival)
         elif marked:
             self.dead_letter(frozenset({"stray"}))

@@ -37,8 +37,12 @@ class Standing:
     def move_clock(self, record: SourceRecord, wall: int) -> None:
         self.early = max(self.early, min(record.timestamp, wall + DAY_MS))
         self.late = max(self.late, self.early, wall)
-        self.edge_end = self.late // DAY_MS - self.history_days + 1
-        self.edge_start = self.early // DAY_MS - self.history_days
+        self._move_edges()
+
+    def set_day(self, day: int) -> None:
+        """The clock's day is known: that as of which a record was scored."""
+        self.early, self.late = day * DAY_MS, (day + 1) * DAY_MS - 1
+        self._move_edges()
 
     def put(self, before: Arrival | None, now: Arrival | None) -> None:
         """Replace a response (None or a retraction: there was, or is, none)."""
@@ -77,6 +81,10 @@ class Standing:
         """The present response of a response's respondent."""
         history = self.history_of(response)
         return history[-1] if history else None
+
+    def _move_edges(self) -> None:
+        self.edge_end = self.late // DAY_MS - self.history_days + 1
+        self.edge_start = self.early // DAY_MS - self.history_days
 
     def account_nps(self, account_id: str) -> Any:
         """The headline as of each day that the clock may be at; None if those are too many to tell."""
