@@ -32,7 +32,8 @@ OUTPUTS: Final = (*EVENTS, topics.DEAD_LETTERS, *TABLES)
 LETTER_SOURCE: Final = tuple(f"__connect.errors.{name}" for name in ("topic", "partition", "offset"))
 """Headers that say which record became a dead letter."""
 MOST_MOMENTS: Final = 500
-"""A segment in which more moments than these are possible, since many partitions count in it just now, is not compared."""
+"""A table that may have been read at more moments than these, since much arrives for it just now, is not compared."""
+MOVING: Final = "too much arrived while it was read: verify again when less does"
 ROLLING_MS: Final = 10 * 60_000
 """For so long after midnight a table may still be as of yesterday: quiet ones are rolled over in turn, 500 a second."""
 
@@ -241,8 +242,9 @@ class _Verification:
         self.found.compared[topics.ACCOUNT_ROLLUPS] += len(rows)
         for account in sorted(own.keys() | {key.decode(errors="replace") for key in rows}):
             key, records = account.encode(), own.get(account, [])
-            moments = [records[:count] for count in _moments(records, self.seen.cut)]
-            self._row(topics.ACCOUNT_ROLLUPS, key, rows.get(key), moments)
+            counts = _moments(records, self.seen.cut)
+            moments = (records[:count] for count in counts[:MOST_MOMENTS])
+            self._row(topics.ACCOUNT_ROLLUPS, key, rows.get(key), moments, complete=len(counts) <= MOST_MOMENTS)
 
     def _segments(self) -> None:
         own: dict[str, dict[int, list[SourceRecord]]] = defaultdict(lambda: defaultdict(list))
@@ -264,7 +266,7 @@ class _Verification:
             if segment in doubtful:
                 self.found.unproved[segment] = "an account in it asks what the contract leaves open"
             elif prod(map(len, choices)) > MOST_MOMENTS:
-                self.found.unproved[segment] = "responses arrived while it was read: verify again"
+                self.found.unproved[segment] = MOVING
             else:
                 moments = (
                     [record for records, count in zip(parts, counts, strict=True) for record in records[:count]]
@@ -272,8 +274,15 @@ class _Verification:
                 )
                 self._row(topics.SEGMENT_ROLLUPS, segment.encode(), rows.get(segment.encode()), moments)
 
-    def _row(self, topic: str, key: bytes, value: bytes | None, moments: Iterable[Sequence[SourceRecord]]) -> None:
-        """A row must be that of all records, or of one of the moments before."""
+    def _row(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes | None,
+        moments: Iterable[Sequence[SourceRecord]],
+        complete: bool = True,
+    ) -> None:
+        """A row must be that of all records, or of one of the moments before; unless these are not all there are."""
         name = key.decode(errors="replace")
         today = self.seen.read_at // DAY_MS
         row = None if value is None else json.loads(value)
@@ -290,6 +299,9 @@ class _Verification:
                 if not lines:
                     return
                 nearest = nearest or lines
+        if not complete:
+            self.found.unproved[name] = MOVING
+            return
         for line in nearest or []:
             self._differs(name, topic, line)
 
@@ -339,9 +351,9 @@ def _only(row: dict[str, Any], windows: Sequence[int]) -> dict[str, Any]:
 
 def _moments(records: Sequence[SourceRecord], cut: Mapping[int, int]) -> list[int]:
     """After how many of its records a table may have been read: those before the cut, and any number of the later ones. The
-    last comes first: as a rule nothing has come meanwhile."""
+    ends come first: as a rule nothing has come meanwhile, or all of it since."""
     sure = sum(record.offset < cut[record.partition] for record in records)
-    return list(range(len(records), sure - 1, -1))
+    return sorted(range(sure, len(records) + 1), key=lambda count: (sure < count < len(records), -count))
 
 
 def _by_account(causes: Sequence[Cause]) -> dict[str, list[Cause]]:

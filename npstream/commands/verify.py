@@ -39,7 +39,7 @@ def command(settings: Settings, timeout_s: float, as_json: bool) -> None:
     """Recount everything from nps.responses and compare: scores, changes, detractors, promoters, dead letters, tables.
 
     The recount shares no code with the agents. It works while workers run, and reads committed records only. It keeps all
-    responses in memory, 2 KB each. Exit code 1 if anything differs.
+    responses in memory, some 10 KB each. Exit code 1 if anything differs.
     """
     seen = run_async(settings, read_seen(settings, timeout_s))
     with _no_collections():

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NoReturn, Protocol
 
 DAY_MS = 86_400_000
@@ -20,6 +20,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIMENSION = re.compile(r"[a-z0-9_]{1,40}")
 MOST_SEGMENTS = 20
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
+REMEMBERED = 500_000
+"""Records that are read once for all that is counted of them; they are immutable, and kept by who counts anyway."""
 LEAST_MILLISECONDS = 1e11
 """An epoch number from here on is in milliseconds, below in seconds."""
 
@@ -95,8 +97,13 @@ def category_of(score: int) -> str:
 
 def read(record: SourceRecord) -> Arrival | Refused:
     """The record's response or retraction, or why it is refused: its content first, then a responded_at in the future."""
+    return _read(record.value or b"", record.timestamp)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read(value: bytes, timestamp: int) -> Arrival | Refused:
     try:
-        body = json.loads((record.value or b"").decode(), parse_constant=_no_constant)
+        body = json.loads(value.decode(), parse_constant=_no_constant)
     except RecursionError:
         return Refused(frozenset({"too deep"}))
     except ValueError:
@@ -107,7 +114,7 @@ def read(record: SourceRecord) -> Arrival | Refused:
     account_id = _required_text(body, "account_id", reasons, "no account")
     response_id = _required_text(body, "response_id", reasons)
     updated_at = _optional_time(body, "updated_at", reasons)
-    version = record.timestamp if updated_at is None else updated_at
+    version = timestamp if updated_at is None else updated_at
     if body.get("kind") == "retraction":
         if reasons:
             return Refused(frozenset(reasons))
@@ -129,7 +136,7 @@ def read(record: SourceRecord) -> Arrival | Refused:
     )
     if reasons:
         return Refused(frozenset(reasons))
-    if responded_at > record.timestamp + DAY_MS:
+    if responded_at > timestamp + DAY_MS:
         return Refused(frozenset({"future"}))
     return arrival
 
