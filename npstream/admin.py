@@ -34,7 +34,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from npstream.authorized_operations import UNKNOWN_OPERATIONS, GroupOperationsRequest
-from npstream.failures import BrokerUnreachable, CheckFailed, UserError
+from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
 from npstream.topic_plan import PlannedTopic
 from streams.connection import Connection
 
@@ -350,12 +350,12 @@ def unreachable(connection: Connection, reason: Exception | str | None) -> Broke
     where = f"{connection.bootstrap} over {connection.security_protocol}"
     match reason:
         case SaslAuthenticationFailed() | UnsupportedSaslMechanismError() | IllegalSaslStateError():
-            return BrokerUnreachable(
+            return LoginRefused(
                 f"the broker at {where} refuses the log-in of {connection.sasl_username}: {said(reason)}; "
                 "check sasl_mechanism, sasl_username and sasl_password"
             )
         case ssl.SSLError():
-            return BrokerUnreachable(
+            return LoginRefused(
                 f"no TLS with the broker at {where}: {reason.reason or reason}; check security_protocol, ssl_ca_file"
             )
         case TimeoutError() | RequestTimedOutError() | None:

@@ -42,6 +42,10 @@ class BrokerUnreachable(UserError):
     exit_code = FAILED
 
 
+class LoginRefused(BrokerUnreachable):
+    """A broker answered, and wants another log-in or another certificate: waiting does not help."""
+
+
 def ends_on_interrupt(function: Callable[P, R]) -> Callable[P, R | None]:
     """For commands that run until somebody stops them: Ctrl-C is their ordinary end, with exit code 0."""
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from npstream.admin import connect
 from npstream.facts import FACTS, PREFIX
-from npstream.failures import BrokerUnreachable, CheckFailed, UserError
+from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
 from npstream.findings import Status
 from npstream.hosting import processor, task_rules
 from npstream.memory import freeze, keep_freed_memory, tune_collector
@@ -95,13 +95,18 @@ class Worker:
     # Starting.
 
     async def _connected(self) -> bool:
-        """Wait for the broker as long as it takes, then see whether all topics are right; False if told to stop meanwhile."""
+        """Wait for the broker as long as it takes, then see whether all topics are right; False if told to stop meanwhile.
+        Raises LoginRefused, CheckFailed."""
         while not self._stop.is_set():
             try:
+                async with connect(self.settings.connection()):
+                    pass  # first of all, since it says why a broker cannot be reached
                 await self._broker.start()
                 await self._check()
                 self._waiting_for = "starting"
                 return True
+            except LoginRefused:
+                raise
             except (BrokerAway, BrokerUnreachable) as error:
                 self._waiting_for = f"waiting for the broker: {error}"
                 logger.warning("%s; trying again", self._waiting_for)

@@ -18,13 +18,12 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from npstream.broker import HOST, free_port
 from npstream.settings import AGENTS
 from schemas import topics
 from streams.partitioner import partition_of
 from tests.integration.topics_reading import read
 from tests.integration.workers import Workers, command, until
-from tests.kafka.broker import KafkaBroker
+from tests.kafka.guarded import GuardedKafka
 from tests.unit.test_operating_docs import OPERATIONS, quoted, rows, section
 
 PATIENCE_S = 60.0
@@ -43,25 +42,9 @@ GUARDED = {
 }
 
 
-class GuardedKafka(KafkaBroker):
-    """Kafka with a second listener, which asks for a log-in and allows what access control lists say."""
-
-    def __init__(self) -> None:
-        super().__init__(GUARDED)
-        self.guarded = f"{HOST}:{free_port()}"
-
-    def _write_properties(self, folder: Path) -> None:
-        super()._write_properties(folder)
-        properties = folder / "server.properties"
-        lines = properties.read_text(encoding="utf-8").splitlines()
-        listeners = ("listeners=", "advertised.listeners=")
-        added = [f"{line},GUARDED://{self.guarded}" if line.startswith(listeners) else line for line in lines]
-        properties.write_text("\n".join(added) + "\n", encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def kafka() -> Iterator[GuardedKafka]:
-    with GuardedKafka() as broker:
+    with GuardedKafka(GUARDED) as broker:
         yield broker
 
 
