@@ -98,7 +98,7 @@ class History:
             return self._remove_older(entry)
         index = bisect_left(self.newest, entry)
         if index == len(self.newest) or self.newest[index] != entry:
-            raise KeyError(f"response {entry.response_id!r} is not in its respondent's history")
+            raise KeyError("a response is not in its respondent's history")  # no ids: this would reach the log
         del self.newest[index]
         before = self.newest[index - 1] if index else self._last_older()
         after = self.newest[index] if index < len(self.newest) else None
@@ -175,7 +175,7 @@ class History:
         entries = self._read(self._parts[position])
         index = bisect_left(entries, entry)
         if index == len(entries) or entries[index] != entry:
-            raise KeyError(f"response {entry.response_id!r} is not in its respondent's history")
+            raise KeyError("a response is not in its respondent's history")  # no ids: this would reach the log
         del entries[index]
         before, after = self._around(position, entries, index)
         self._write(position, entries)

@@ -185,7 +185,7 @@ class Ledger:
             return
         known = self.known(account.response_key(entry.response_id))
         if known is None:
-            raise KeyError(f"response {entry.response_id!r} is in a history, but nothing is known of it")
+            raise KeyError("a response is in a history, but nothing is known of it")  # no ids: this would reach the log
         gathered = None
         if known.segments:
             gathered = self._gathered[known.segments, day]
