@@ -119,5 +119,5 @@ def test_taking_out_what_is_not_there_is_an_error() -> None:
     for index in range(40):
         kept.add(Entry(index, "r", 3))
     for entry in (Entry(3, "other", 3), Entry(39, "other", 3), Entry(99, "other", 3)):
-        with pytest.raises(KeyError, match="other"):
+        with pytest.raises(KeyError, match="not in its respondent"):
             kept.load().remove(entry)
