@@ -73,7 +73,7 @@ class Acceptance:
             ledger.put(account, entry, after, history)
             self._outbox.facts["responses", CATEGORIES[category], source] += 1
         if history is not None:
-            history.save()
+            ledger.keep(history)
         events = self._announce(given.responded_at)  # type: ignore[arg-type]  # the times are text by now
         previous = None if present is None else present.score
         events.scored(given, after.segments, category, previous, change, ledger.today)
@@ -106,7 +106,7 @@ class Acceptance:
         if counts:
             ledger.put(account, entry, after, _of(histories, after))
         for history in histories.values():
-            history.save()
+            ledger.keep(history)
 
         change: Change = "retraction" if not after.live else "correction" if counts else "expired"
         self._outbox.count({"retraction": "retractions", "correction": "corrections", "expired": "expired"}[change])

@@ -47,12 +47,12 @@ _UNKNOWN: Final = -1
 class History:
     """One respondent's responses within the history, oldest first. Written to the state by `save`."""
 
-    __slots__ = ("_key", "_loaded", "_part_prefix", "_parts", "_row", "_state", "newest", "trimmed")
+    __slots__ = ("_loaded", "_part_prefix", "_parts", "_row", "_state", "key", "newest", "trimmed")
 
     def __init__(self, state: State, key: bytes, part_prefix: bytes, since: int) -> None:
         """Load it; responses before `since` (ms) are beyond the history and let go."""
         self._state = state
-        self._key = key
+        self.key = key
         self._part_prefix = part_prefix
         self._loaded: dict[int, list[Entry]] | None = None
         self.trimmed = False
@@ -67,6 +67,11 @@ class History:
         self.newest, self._parts, self._row = _decode(value)
         if (self._parts[0].first.at if self._parts else self.newest[0].at) < since:
             self._trim(since)
+
+    @property
+    def long(self) -> bool:
+        """Whether it has older parts: the longer it is, the longer loading and saving it take."""
+        return bool(self._parts)
 
     @property
     def present(self) -> Entry | None:
@@ -136,9 +141,9 @@ class History:
     def save(self) -> None:
         """Write it to the state; an empty one leaves it."""
         if not self.newest:
-            self._state.delete(self._key)
+            self._state.delete(self.key)
             return
-        self._state.put(self._key, _encode((self.newest, self._parts, self._row)))
+        self._state.put(self.key, _encode((self.newest, self._parts, self._row)))
 
     def _move(self) -> None:
         """Move the oldest of the newest to the older parts."""

@@ -61,6 +61,8 @@ class Ledger:
         """Where the sums of the headline window are, and its days."""
         self._reach = 2 * spans.longest
         """A response this many days old is neither in a window nor in one before."""
+        self._long: dict[bytes, History] = {}
+        """Histories that are to be saved, by their keys."""
         self._gathered: defaultdict[tuple[Pairs, int], _Gathered] = defaultdict(_Gathered)
         """What is to be done for segments, by these and the day."""
 
@@ -87,9 +89,20 @@ class Ledger:
         self.state.put(key, encode_known(known))
 
     def history(self, account: Account, respondent_id: str) -> History:
-        """A respondent's responses within the history. Save it, whether changed or not."""
+        """A respondent's responses within the history. `keep` it, whether changed or not."""
         name = respondent_id.encode()
-        return History(self.state, account.respondents + name, account.parts + name, self.since)
+        key = account.respondents + name
+        if self._long and key in self._long:
+            return self._long[key]
+        return History(self.state, key, account.parts + name, self.since)
+
+    def keep(self, history: History) -> None:
+        """Save a history: a long one with the batch, or a test that sends all in one name would load and save it each time."""
+        if history.long:
+            self._long[history.key] = history
+        else:
+            self._long.pop(history.key, None)
+            history.save()
 
     def counts(self, known: Known) -> bool:
         """Whether a response is there and within the history."""
@@ -149,7 +162,10 @@ class Ledger:
             self._follow(account, table, before, day, until)
 
     def settle(self) -> None:
-        """Do what was gathered for segments. Call it before tables of segments are read."""
+        """Do what was gathered: save long histories, and count in segments. Call it before tables of segments are read."""
+        for history in self._long.values():
+            history.save()
+        self._long.clear()
         if not self._gathered:
             return
         state, tables, day = self.state, self.segments, self.day
