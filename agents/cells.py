@@ -10,14 +10,21 @@ one that ends with `as_of` and of the one before it; `eve` is the same as it sto
 source partitions be added up while midnight passes, which they notice one after the other. A tombstone means no counts at all.
 """
 
+import re
 from typing import Any, Final, NamedTuple
 
 from agents.windows import Spans
 from schemas.codec import dumps, loads
 from schemas.dead_letters import Reason, Unusable
+from schemas.events import DIMENSION_PATTERN, MAX_SEGMENT_VALUE_CHARS
 from schemas.times import DAY_MS, LATEST_MS, format_day, parse_day
 
 RESPONDENTS: Final = "respondents"
+MAX_INCARNATION_CHARS: Final = 100
+"""Ours have 22."""
+TOO_MANY: Final = 2**40
+"""Responses of a segment: sums over all days and source partitions stay within 64 bits, which JSON readers can take."""
+_DIMENSION = re.compile(DIMENSION_PATTERN.strip("^$"))
 MOST_PARTITIONS: Final = 65_536
 """Two bytes hold the number of a source partition."""
 
@@ -53,8 +60,11 @@ def read_key(key: bytes | None) -> CellKey:
     try:
         source, incarnation, rest = (key or b"").decode().split("|", 2)
         segment, day = rest.rsplit("|", 1)
-        if "=" not in segment:
+        dimension, _, value = segment.partition("=")
+        if _DIMENSION.fullmatch(dimension) is None or not 0 < len(value) <= MAX_SEGMENT_VALUE_CHARS:
             raise ValueError("no segment")
+        if len(incarnation) > MAX_INCARNATION_CHARS:
+            raise ValueError("no incarnation")
         if not 0 <= int(source) < MOST_PARTITIONS:
             raise ValueError("no partition")
         return CellKey(int(source), incarnation, segment, None if day == RESPONDENTS else _day(day))
@@ -97,8 +107,8 @@ def read_respondents(spans: Spans, value: bytes) -> Respondents:
 
 def _day(text: str) -> int:
     day = parse_day(text)
-    if day > LATEST_MS // DAY_MS:
-        raise ValueError(f"{text} is after the year 2199")
+    if not 0 <= day <= LATEST_MS // DAY_MS:
+        raise ValueError(f"{text} is not between the years 1970 and 2199")
     return day
 
 
@@ -117,8 +127,8 @@ def _sums(spans: Spans, windows: Any) -> list[int]:
 
 
 def _three(counts: Any) -> list[int]:
-    if type(counts) is not list or len(counts) != 3 or any(type(count) is not int or count < 0 for count in counts):
-        raise Unusable(Reason.WRONG_TYPE, "counts: not three numbers")
+    if type(counts) is not list or len(counts) != 3 or any(type(n) is not int or not 0 <= n < TOO_MANY for n in counts):
+        raise Unusable(Reason.WRONG_TYPE, "counts: not three numbers that responses can have")
     return counts
 
 

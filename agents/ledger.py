@@ -51,7 +51,7 @@ class Ledger:
         """The same of segments."""
         self.changed_days: dict[tuple[str, int], int] = {}
         """The same of the days of segments, as far as responses were counted."""
-        self.day, self.today = 0, ""
+        self.day, self.today = -1, ""
         """The UTC day on which the record is processed, as a number and as text."""
         self.since = 0
         """The first ms of the history."""

@@ -22,7 +22,7 @@ from schemas.events import (
     Score,
     SegmentValue,
 )
-from schemas.times import format_time, parse_time
+from schemas.times import LATEST_MS, format_time, parse_time
 from streams.processor import DAY_MS
 
 REMEMBERED_SEGMENTS: Final = 4_096
@@ -113,6 +113,10 @@ def read(fields: Any, timestamp: int) -> Said:
     if given.updated_at is not UNSET:
         version = _time("updated_at", given.updated_at)
         given.updated_at = text_of(version)
+    elif not 0 <= timestamp < LATEST_MS:
+        raise Unusable(
+            Reason.BAD_TIME, f"the record's timestamp, {timestamp}, is its version, and no time between 1970 and 2199"
+        )
     if given.responded_at is UNSET:
         return Said(given, version, False)
     responded_at = given.responded_at
@@ -198,7 +202,10 @@ def _look_closely(fields: Any) -> Given:
     if fields.get("comment", "") != "":
         texts["comment"] = _comment(fields["comment"])
     if "segments" in fields:
-        texts["segments"] = Raw(dumps(fields["segments"]))
+        try:
+            texts["segments"] = Raw(dumps(fields["segments"]))
+        except TypeError as error:  # what may be read is deeper than what can be written
+            raise Unusable(Reason.TOO_DEEP, "segments: nested too deeply") from error
     if fields.get("segment", "") != "":
         texts["segment"] = _segment("segment", fields["segment"])
     return Given(*ids, score, fields["responded_at"], **texts)

@@ -41,6 +41,8 @@ Longer ones belong in JSON Lines, which are read one by one."""
 SEGMENT_PREFIX: Final = "segments."
 """A column `segments.plan` is the dimension `plan` among the segments."""
 TIME_FIELDS: Final = frozenset({"responded_at", "updated_at"})
+TIME_DIGITS: Final = 18
+"""Longer numbers are beyond 64 bits, and no times."""
 FIELDS: Final = (frozenset(Response.__struct_fields__) - {"segments"}) | {"kind", "segment"}
 """What a column of a CSV file may be: the fields of a canonical response that have one value."""
 REQUIRED: Final = ("response_id", "account_id", "score", "responded_at")
@@ -156,7 +158,11 @@ class Input:
             yield self._record(data.strip(), document, headers, "the document")
             return
         for number, element in enumerate(document, 1):
-            yield self._record(orjson.dumps(element), element, headers, f"element {number:,}")
+            try:
+                value = orjson.dumps(element)
+            except TypeError as error:
+                raise UserError(f"{self.name}: element {number:,} is nested too deeply ({error}); no response is") from error
+            yield self._record(value, element, headers, f"element {number:,}")
 
     def _rows(self, first: bytes, headers: Sequence[tuple[str, bytes]]) -> Iterator[RawRecord]:
         number = 1
@@ -219,7 +225,8 @@ class Input:
                 segments[name.removeprefix(SEGMENT_PREFIX)] = cell
             else:
                 # In CSV a number is text as well; an epoch number is a time only as a number.
-                document[name] = int(cell) if name in TIME_FIELDS and cell.isdecimal() and cell.isascii() else cell
+                epoch = name in TIME_FIELDS and cell.isdecimal() and cell.isascii() and len(cell) <= TIME_DIGITS
+                document[name] = int(cell) if epoch else cell
         if document and self._labels.account and "account_id" not in document:
             document["account_id"] = self._labels.account
         if segments:

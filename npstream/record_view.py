@@ -12,7 +12,7 @@ from npstream.tables_view import SEVERITIES
 from schemas import topics
 from schemas.codec import loads
 from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER, Unusable
-from schemas.times import format_time
+from schemas.times import LATEST_MS, format_time
 from streams.processor import Headers, Record
 
 CATEGORIES: Final = {"promoter": "green", "passive": "bright_black", "detractor": "red"}
@@ -30,21 +30,28 @@ def position(record: Record) -> str:
     return f"{record.topic}-{record.partition}-{record.offset}"
 
 
+def when(timestamp: int) -> str:
+    """A record's time; the bare number of ms where it is none that anybody means."""
+    return format_time(max(timestamp, 0)) if timestamp < LATEST_MS else f"{timestamp} ms"
+
+
 def as_json(record: Record) -> dict[str, Any]:
     """Everything about a record. A value that is no JSON is its text, and its base64 if it is no UTF-8 either."""
     document: dict[str, Any] = {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "timestamp": format_time(max(record.timestamp, 0)),
+        "timestamp": when(record.timestamp),
         "key": None if record.key is None else record.key.decode(errors="replace"),
         "headers": [[name, "" if value is None else value.decode(errors="replace")] for name, value in record.headers],
     }
     if record.value is None:
         return {**document, "value": None}
     try:
-        return {**document, "value": loads(record.value)}
-    except Unusable:
+        value = loads(record.value)
+        orjson.dumps(value)  # what may be read is deeper than what can be written
+        return {**document, "value": value}
+    except (Unusable, TypeError):
         pass
     try:
         return {**document, "value": record.value.decode()}
@@ -76,7 +83,7 @@ def as_page(record: Record) -> list[Text]:
     """A record alone: where and when, key, headers, and the value as readable as it can be."""
     lines = [
         Text(position(record), "bold"),
-        _named("time", format_time(max(record.timestamp, 0))),
+        _named("time", when(record.timestamp)),
         _named("key", NOTHING if record.key is None else record.key.decode(errors="backslashreplace")),
     ]
     for name, value in record.headers:
@@ -110,7 +117,7 @@ def source_position(record: Record) -> str:
 
 
 def _moment(record: Record, today: str) -> str:
-    moment = format_time(max(record.timestamp, 0))
+    moment = when(record.timestamp)
     if not today:
         return moment[:19].replace("T", " ")
     return f"{moment[11:19] if moment[:10] == today else moment[:10]:<10}"
@@ -176,7 +183,10 @@ def _event(value: bytes | None) -> Event | None:
         event = loads(value or b"")
     except Unusable:
         return None
-    return event if isinstance(event, dict) else None
+    if not isinstance(event, dict):
+        return None
+    # What is shown in a line is text or a number; anybody may write anything, at any depth.
+    return {name: member for name, member in event.items() if not isinstance(member, list | dict)}
 
 
 def _named(name: str, value: str) -> Text:

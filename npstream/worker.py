@@ -99,9 +99,7 @@ class Worker:
         Raises LoginRefused, CheckFailed."""
         while not self._stop.is_set():
             try:
-                async with connect(self.settings.connection()):
-                    pass  # first of all, since it says why a broker cannot be reached
-                await self._broker.start()
+                await self._reach()
                 await self._check()
                 self._waiting_for = "starting"
                 return True
@@ -113,6 +111,15 @@ class Worker:
                 await self._broker.stop()
             await self._stopped_within(CONNECT_PAUSE_S)
         return False
+
+    async def _reach(self) -> None:
+        """Connect. Raises BrokerUnreachable, LoginRefused, BrokerAway."""
+        try:
+            await self._broker.start()
+        except BrokerAway:
+            # Its client only logs why: ask once more, for somebody to read it.
+            async with connect(self.settings.connection()):
+                raise
 
     async def _check(self) -> None:
         """Raises CheckFailed in one line for each thing that must be changed before a worker can run."""

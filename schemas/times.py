@@ -1,7 +1,6 @@
 """Times in and out. Inside everything is whole milliseconds since 1970-01-01, UTC, and whole days since the same day;
 outside it is RFC 3339 in UTC with milliseconds."""
 
-import math
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -49,8 +48,8 @@ def parse_time(value: object, zone: tzinfo | None = None) -> int:
             ms = _parse_text(value, zone)
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{_shown(value)} is no time: expected RFC 3339 text or an epoch number")
-    elif not math.isfinite(value):
-        raise ValueError(f"{value} is no time")
+    elif not -LATEST_MS < value < LATEST_MS:  # NaN neither
+        raise ValueError(f"{_shown(value)} is no time between 1970 and 2199")
     else:
         ms = int(value) if abs(value) >= MILLISECONDS_FROM else round(value * 1000)
     if not 0 <= ms < LATEST_MS:

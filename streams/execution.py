@@ -73,20 +73,20 @@ class Execution:
         kind, rest = key[:1], key[1:]
         if kind == STATE:
             name, _, state_key = rest.partition(SEPARATOR)
-            store = self.stores.get(name.decode())
+            store = self.stores.get(_text(name))
             if store is None:
                 raise ChangelogUnreadable(
-                    f"the changelog holds state of processor {name.decode()!r}, which this unit does not run"
+                    f"the changelog holds state of processor {_text(name)!r}, which this unit does not run"
                 )
             store.apply(state_key, value)
         elif kind == POSITION:
             name, _, topic = rest.partition(SEPARATOR)
-            if name.decode() not in self.stores:
+            if _text(name) not in self.stores:
                 # A processor of another name has no position here: it would begin again at the start of its sources.
                 raise ChangelogUnreadable(
-                    f"the changelog holds a position of processor {name.decode()!r}, which this unit does not run"
+                    f"the changelog holds a position of processor {_text(name)!r}, which this unit does not run"
                 )
-            self.positions[(name.decode(), topic.decode())] = Position.decode(value)
+            self.positions[_text(name), _text(topic)] = Position.decode(value)
         elif key == CLOCK_KEY:
             self.clock = _clock(value)
         elif key != META_KEY:
@@ -170,6 +170,10 @@ class Execution:
             batch.draft.change(position_key(*key), position.encode())
         if batch.clock != self.clock:
             batch.draft.change(CLOCK_KEY, b"%d" % batch.clock)
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")
 
 
 def _clock(value: bytes) -> int:

@@ -13,11 +13,10 @@ from npstream.failures import UserError
 from npstream.invocation import pass_settings, run_async
 from npstream.lines import WIDE, Column, heading, line, printable
 from npstream.reading import Reader
-from npstream.record_view import as_json, as_page, error_header, source_position
+from npstream.record_view import as_json, as_page, error_header, source_position, when
 from npstream.replay import Replay, Selection, Tally
 from npstream.settings import Settings
 from npstream.terminal import console, print_json
-from schemas.times import format_time
 from schemas.topics import DEAD_LETTERS
 from streams.processor import Record
 
@@ -190,7 +189,7 @@ def _tell(verb: str, tally: Tally, account: str | None) -> None:
 
 
 def _row(letter: Record, width: int) -> list[Text | str]:
-    moment = format_time(max(letter.timestamp, 0))
+    moment = when(letter.timestamp)
     short = moment[11:19] if moment[:10] == today() else moment[:10]
     return [
         f"{letter.partition}-{letter.offset}",
@@ -206,7 +205,7 @@ def _row(letter: Record, width: int) -> list[Text | str]:
 def _document(letter: Record) -> dict[str, object]:
     return {
         "position": f"{letter.topic}-{letter.partition}-{letter.offset}",
-        "timestamp": format_time(max(letter.timestamp, 0)),
+        "timestamp": when(letter.timestamp),
         "reason": reason_of(letter),
         "stage": error_header(letter, "stage"),
         "source": source_position(letter),

@@ -20,6 +20,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIMENSION = re.compile(r"[a-z0-9_]{1,40}")
 MOST_SEGMENTS = 20
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
+LATEST_MS = 7_258_118_400_000
+"""2200-01-01T00:00:00Z: no record has a version from here on."""
 REMEMBERED = 500_000
 """Records that are read once for all that is counted of them; they are immutable, and kept by who counts anyway."""
 LEAST_MILLISECONDS = 1e11
@@ -115,6 +117,8 @@ def _read(value: bytes, timestamp: int) -> Arrival | Refused:
     response_id = _required_text(body, "response_id", reasons)
     updated_at = _optional_time(body, "updated_at", reasons)
     version = timestamp if updated_at is None else updated_at
+    if updated_at is None and not 0 <= timestamp < LATEST_MS:
+        reasons |= {"bad time", "future"}
     if body.get("kind") == "retraction":
         if reasons:
             return Refused(frozenset(reasons))

@@ -1,0 +1,181 @@
+"""Hostile records through the agents, and the books that must balance afterwards: nothing lost, twice or raised."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from agents.intake import Intake
+from agents.rollups import Rollups
+from agents.scoring import Scoring
+from schemas import topics
+from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER, STAGES, Reason
+from schemas.topics import MAX_MESSAGE_BYTES
+from streams.draft import Kept
+from streams.processor import DAY_MS, Outbox, StreamTime
+from streams.test_driver import Sent, TestDriver
+from tests.hostile.published import misfit
+from tests.hostile.records import NOW, Hostile
+
+PARTITIONS: Final = 2
+"""So that records arrive at homes that are not theirs."""
+BATCH: Final = 64
+"""Records of one batch: several in each chunk, so that one batch finds the state of another."""
+ADDED_BYTES: Final = 2_000
+"""Most bytes that a dead letter is longer than its record: six short headers, and a message that is cut at 1,000."""
+SAMPLED: Final = 3
+"""Records of each topic and chunk that are held against the published schema, which takes as long as a hundred others."""
+REASONS: Final = frozenset(reason.value for reason in Reason) - {Reason.FAULT.value}
+"""A fault is an error of ours, whatever the record."""
+
+
+class Broken(AssertionError):
+    """The books do not balance: a record was lost, counted twice, changed, or made something that does not fit."""
+
+
+class TooLong(Broken):
+    """What is sent is longer than its topic takes."""
+
+
+class Misfit(Broken):
+    """What is sent does not fit the published contract."""
+
+
+class NoDay(Misfit):
+    """A scored response says of no day how it stands."""
+
+
+@dataclass
+class Outcome:
+    """What became of records."""
+
+    records: int = 0
+    accepted: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Dead letters by reason."""
+
+    def add(self, other: "Outcome") -> None:
+        """Add up."""
+        self.records += other.records
+        self.accepted += other.accepted
+        self.reasons.update(other.reasons)
+
+
+@dataclass(frozen=True)
+class _Came:
+    """A record as an agent sees it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Any
+
+
+def flow(records: Sequence[Hostile], *, batch: int = BATCH, days: int = 0) -> Outcome:
+    """Take records of one source topic through the agents, let days pass, and check everything that can be counted.
+
+    Raises Broken, or whatever an agent raises."""
+    driver = TestDriver([Intake(), Scoring(), Rollups()], now=NOW, partitions=PARTITIONS)
+    for record in records:
+        driver.pipe(record.topic, record.key, record.value, record.timestamp, record.headers, record.partition)
+    driver.run(batch)
+    if days:
+        driver.advance(days * DAY_MS)
+    topic = records[0].topic
+    letters = driver.sent(topics.DEAD_LETTERS)
+    came = {(one.topic, one.partition, one.offset): one for source in (topic, topics.RESPONSES) for one in driver.sent(source)}
+    reasons = _letters(letters, came)
+    if topic == topics.RAW:
+        _each_alone(driver, records)
+    _conserved(driver, topic, len(records), letters)
+    _fitting(driver, topic)
+    return Outcome(len(records), len(records) - sum(_text(one, "topic") == topic for one in letters), reasons)
+
+
+def _letters(letters: Sequence[Sent], came: dict[tuple[str, int, int], Sent]) -> Counter[str]:
+    """Each letter is its record as it came, for a known reason, and no record has two."""
+    reasons: Counter[str] = Counter()
+    seen = set()
+    for letter in letters:
+        place = (_text(letter, "topic"), int(_text(letter, "partition")), int(_text(letter, "offset")))
+        record, reason, stage = came.get(place), _last(letter, REASON_HEADER), _text(letter, "stage")
+        if record is None or place in seen:
+            raise Broken(f"a dead letter of {place}, which never came or has one already")
+        seen.add(place)
+        if (letter.key, letter.value, letter.timestamp) != (record.key, record.value, record.timestamp):
+            raise Broken(f"{place} is not in its dead letter as it came")
+        if tuple(letter.headers[: len(record.headers)]) != tuple(record.headers):
+            raise Broken(f"{place} has lost headers")
+        if reason not in REASONS or stage not in STAGES:
+            raise Broken(
+                f"{place} is a dead letter of reason {reason!r} at stage {stage!r}: {_text(letter, 'exception.message')}"
+            )
+        if sum(len(name) + len(value) for name, value in letter.headers[len(record.headers) :]) > ADDED_BYTES:
+            raise Broken(f"{place} has a dead letter that is much longer than itself")
+        reasons[reason] += 1
+    return reasons
+
+
+def _each_alone(driver: TestDriver, records: Sequence[Hostile]) -> None:
+    """Each raw record is responses or one dead letter, never both, and the same alone as in a batch."""
+    intake, made = Intake(), Counter[str]()
+    for number, record in enumerate(records):
+        kept = Kept()
+        came = _Came(record.topic, record.partition, number, record.timestamp, record.key, record.value, tuple(record.headers))
+        intake.process((came,), None, StreamTime(0, NOW), Outbox(kept.send))  # type: ignore[arg-type]  # it has no state
+        became = Counter(event.topic for event in kept.events)
+        if became[topics.DEAD_LETTERS] > 1 or len(became) != 1:
+            raise Broken(f"raw record {number} became {dict(became)}")
+        made.update(became)
+    in_driver = {topic: len(driver.sent(topic)) for topic in (topics.RESPONSES, topics.DEAD_LETTERS)}
+    of_raw = sum(_text(letter, "topic") == topics.RAW for letter in driver.sent(topics.DEAD_LETTERS))
+    if (in_driver[topics.RESPONSES], of_raw) != (made[topics.RESPONSES], made[topics.DEAD_LETTERS]):
+        raise Broken(f"one by one they became {dict(made)}, in batches {in_driver}")
+
+
+def _conserved(driver: TestDriver, topic: str, records: int, letters: Sequence[Sent]) -> None:
+    """What went in is what came out, in facts as in records."""
+    facts = driver.facts
+    counted = sum(number for fact, number in facts.items() if fact[0] == "dead_letters")
+    if counted != len(letters):
+        raise Broken(f"{len(letters)} dead letters, counted {counted}")
+    responses, scored = len(driver.sent(topics.RESPONSES)), len(driver.sent(topics.SCORED))
+    buried = sum(_text(letter, "topic") == topics.RESPONSES for letter in letters)
+    repeated, strays = facts["duplicates",], facts["strays",]
+    if responses != scored + buried + repeated + strays:
+        raise Broken(f"{responses} responses: {scored} scored, {buried} dead, {repeated} duplicates, {strays} strays")
+    adapted = sum(number for fact, number in facts.items() if fact[0] == "adapted")
+    if topic == topics.RAW and adapted != responses:
+        raise Broken(f"{adapted} adapted, {responses} responses")
+    if topic == topics.RESPONSES and responses != records + strays:
+        raise Broken(f"{responses} responses of {records}, {strays} sent home")
+    known = sum(key[:1] == b"R" for partition in range(PARTITIONS) for key in driver.state("scoring", partition))
+    if known > scored:
+        raise Broken(f"{known} responses are in the state, but {scored} were accepted")
+
+
+def _fitting(driver: TestDriver, source: str) -> None:
+    """No record is longer than its topic takes, and samples fit the contract. A cell of somebody else's makes a rollup of
+    somebody else's: its dimension is as it came."""
+    for topic in topics.BY_NAME:
+        sent = driver.sent(topic)
+        for record in sent if topic not in (source, topics.RAW) else ():
+            if len(record.key or b"") + len(record.value or b"") > MAX_MESSAGE_BYTES:
+                raise TooLong(f"a record of {topic} has more than {MAX_MESSAGE_BYTES} bytes")
+        if topic == source or (source, topic) == (topics.CELLS, topics.SEGMENT_ROLLUPS) or source == topics.RESPONSES == topic:
+            continue
+        for record in sent[:: max(len(sent) // SAMPLED, 1)]:
+            wrong = misfit(record)
+            if wrong:
+                raise NoDay(wrong) if "as_of: '' is not" in wrong else Misfit(wrong)
+
+
+def _last(letter: Sent, name: str) -> str:
+    return next((value.decode() for header, value in reversed(letter.headers) if header == name), "")
+
+
+def _text(letter: Sent, name: str) -> str:
+    return _last(letter, ERROR_PREFIX + name)

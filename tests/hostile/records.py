@@ -1,0 +1,219 @@
+"""A seeded source of hostile records: of each topic that an agent reads, of the changelog, of what commands show, of files.
+
+What is made is near enough to the real thing that much of it is accepted: ids are few, so that duplicates, corrections and
+retractions meet each other.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from schemas import topics
+from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER
+from schemas.examples import EXAMPLES
+from streams.changelog import META_KEY, Meta, Owner, Position, position_key, state_prefix
+from streams.processor import DAY_MS
+from tests.hostile import bytes_mutations, json_mutations
+from tests.payloads import NAMES, raw
+
+NOW: Final = 1_772_357_400_000
+"""2026-03-01T09:30:00Z: the wall clock, ms UTC."""
+
+Headers = list[tuple[str, Any]]
+"""Kafka allows headers without a value, which the type of ours does not say."""
+
+
+class Hostile(NamedTuple):
+    """One record on its way in."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp: int
+    partition: int
+
+
+TIMESTAMPS: Final = (
+    *(0, -1, 1, NOW - 1, NOW - 40 * DAY_MS, NOW - 3_000 * DAY_MS, NOW + 2 * DAY_MS, NOW + 3_000 * DAY_MS),
+    *(7_258_118_400_000, -(2**40), 253_402_300_799_999),
+)
+UNSAYABLE: Final = (253_402_300_800_000, 2**62, 2**63 - 1, -(2**63), -62_135_596_800_001)
+"""Timestamps beyond the years 1 to 9999, which no date can say."""
+KEYS: Final = (None, b"", b"acme", b"globex", b"\xff\xfe", b"\0", b"k" * 5_000)
+HEADER_VALUES: Final = (
+    None,
+    b"",
+    b" ",
+    b"acme",
+    b"canonical",
+    b" Delighted ",
+    b"typeform",
+    b"nobody",
+    b"\xff",
+    b"\0",
+    b"h" * 3_000,
+)
+HEADER_NAMES: Final = (
+    *("nps-source", "nps-source", "nps-account", "nps-account", "traceparent", "", "x", "é☃", "nps-stray", "nps-replayed"),
+    *(REASON_HEADER, ERROR_PREFIX + "topic", ERROR_PREFIX + "offset", ERROR_PREFIX + "stage"),
+)
+ACCOUNTS: Final = ("acme", "globex", "ünïcode ☃", "\0", "a|b=c", "x" * 500)
+WINDOWS: Final = ("7d", "30d", "90d", "365d")
+DAYS: Final = (
+    "2026-03-01",
+    "2026-02-28",
+    "2025-03-01",
+    "1970-01-01",
+    "1969-12-31",
+    "0001-01-01",
+    "2199-12-31",
+    "2200-01-01",
+    "x",
+)
+CSV: Final = (
+    b"response_id,account_id,score,responded_at,segments.plan\n"
+    b'r-1,acme,9,2026-03-01T09:30:00Z,smb\nr-2,"ac,me",3,1772357400000,"a ""b"""\n'
+)
+LARGE_COUNT: Final = 2**64 - 1
+RARELY: Final = 400
+"""One in so many records has a count or a timestamp that is beyond all bounds."""
+
+
+class Records:
+    """Hostile records of every kind; the same seed makes the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = Random(seed)
+        self.kinds: dict[str, Callable[[], Hostile]] = {
+            "raw": self.raw,
+            "response": self.response,
+            "cell": self.cell,
+            "changelog": self.changelog,
+            "committed": self.committed,
+            "file": self.file,
+        }
+
+    def raw(self) -> Hostile:
+        """What a survey platform, or somebody in its place, sends."""
+        rng = self._rng
+        name = rng.choice(NAMES)
+        document = orjson.loads(raw(name))
+        self._vary(document[0] if isinstance(document, list) else document)
+        return self._record(topics.RAW, self._value(document), source=name.partition("_")[0])
+
+    def response(self) -> Hostile:
+        """What anybody may write beside the intake."""
+        rng = self._rng
+        document: dict[str, Any] = {
+            "response_id": f"r-{rng.randrange(60)}",
+            "account_id": rng.choice(ACCOUNTS),
+            "score": rng.randrange(11),
+            "responded_at": rng.choice((NOW, NOW - DAY_MS, "2026-02-28T09:30:00.000Z", "2025-09-01T00:00:00Z")),
+            "respondent_id": rng.choice(("u-1", "u-2", "\0")),
+            "segments": {"plan": rng.choice(("smb", "enterprise", "a=b|c")), "region": "emea"},
+            "updated_at": NOW - rng.randrange(50) * 1_000_000,
+            "comment": rng.choice((None, "", "Slow.", "é\0")),
+        }
+        for name in ("respondent_id", "segments", "updated_at", "comment"):
+            if rng.randrange(2):
+                del document[name]
+        if not rng.randrange(8):
+            document["kind"] = "retraction"
+        return self._record(topics.RESPONSES, self._value(document))
+
+    def cell(self) -> Hostile:
+        """What stands for another partition's counts."""
+        rng = self._rng
+        three = [rng.randrange(5) for _ in range(3)]
+        if not rng.randrange(RARELY):
+            three[0] = LARGE_COUNT
+        day = rng.choice(DAYS if rng.randrange(2) else DAYS[:3])
+        document: Any = {"responses": three}
+        if rng.randrange(2):
+            sums = {window: [three, three] for window in WINDOWS}
+            document = {"respondents": {"as_of": day, "now": sums, "eve": sums}}
+        segment = rng.choice(("plan=smb", "plan=a=b|c", "plan=", "=", "plan", "Plan=\0", "region=" + "x" * 600))
+        last = day if "responses" in document else "respondents"
+        key = f"{rng.choice((0, 1, 7, 65_535, 65_536, -1))}|{rng.choice('ab')}|{segment}|{last}".encode()
+        if not rng.randrange(3):
+            key = bytes_mutations.mutate(rng, key, b"|=respondents")
+        # Most values are as they should be: here the harm is in what they mean.
+        value = self._value(document) if rng.randrange(2) else orjson.dumps(document)
+        return self._record(topics.CELLS, value)._replace(key=key if rng.randrange(20) else rng.choice(KEYS))
+
+    def changelog(self) -> Hostile:
+        """What does not belong into a changelog."""
+        rng = self._rng
+        meta = Meta(12, "0001700000000-ab", Owner("nps-scoring", "host-1", 7)).encode()
+        key, value = rng.choice(
+            (
+                (META_KEY, meta),
+                (META_KEY, json_mutations.mutate(rng, orjson.loads(meta))),
+                (b"c", b"1772357400000"),
+                (position_key("scoring", topics.RESPONSES), Position(42, 41, 4_000_000_000).encode()),
+                (state_prefix("scoring") + b"Aacme", b"\x95\x00\x00\xc2\x90\x90"),
+            )
+        )
+        if rng.randrange(2):
+            key = bytes_mutations.mutate(rng, key, meta)
+        else:
+            value = bytes_mutations.mutate(rng, value, meta)
+        return self._record("changelog", value)._replace(key=key)
+
+    def committed(self) -> Hostile:
+        """What commands may find in the topics that they show: anybody can write there."""
+        rng = self._rng
+        document = orjson.loads(orjson.dumps(EXAMPLES[rng.choice(list(EXAMPLES))]))
+        topic = rng.choice((topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.PROMOTERS, topics.DEAD_LETTERS))
+        return self._record(topic, self._value(document))
+
+    def file(self) -> Hostile:
+        """What `npstream produce` is given."""
+        rng = self._rng
+        if rng.randrange(2):
+            return self._record("file", bytes_mutations.mutate(rng, CSV, raw(rng.choice(NAMES))))
+        documents = [orjson.loads(raw(rng.choice(NAMES))) for _ in range(3)]
+        if rng.randrange(2):
+            return self._record("file", self._value(documents))
+        return self._record("file", b"\n".join(self._value(document) or b"" for document in documents))
+
+    def _value(self, document: Any) -> bytes | None:
+        """The document as it is, or what becomes of it."""
+        rng = self._rng
+        how = rng.randrange(100)
+        if how < 30:
+            return orjson.dumps(document)
+        if how < 80:
+            return json_mutations.mutate(rng, document)
+        if how < 98:
+            return bytes_mutations.mutate(rng, orjson.dumps(document), raw(rng.choice(NAMES)))
+        return rng.choice((None, b"", b"[]", b"{}", b"null", b"[" * 3_000, b" " * 3_000))
+
+    def _record(self, topic: str, value: bytes | None, source: str = "") -> Hostile:
+        rng = self._rng
+        headers: Headers = []
+        if rng.randrange(4) == 0:
+            headers = [(rng.choice(HEADER_NAMES), rng.choice(HEADER_VALUES)) for _ in range(rng.choice((1, 1, 2, 5)))]
+        elif rng.randrange(2):
+            headers = [("nps-account", b"acme"), *([("nps-source", source.encode())] if source and rng.randrange(2) else [])]
+        timestamp = NOW + rng.randrange(1_000)
+        if not rng.randrange(12):
+            timestamp = rng.choice(TIMESTAMPS)
+        if not rng.randrange(RARELY):
+            timestamp = rng.choice(UNSAYABLE)
+        return Hostile(topic, rng.choice(KEYS), value, headers, timestamp, rng.randrange(2))
+
+    def _vary(self, document: Any) -> None:
+        """Another response of the same kind, so that not all are duplicates."""
+        rng = self._rng
+        body = document.get("event_data") or document.get("form_response") or document
+        for name in ("response_id", "id", "token"):
+            if name in body:
+                body[name] = f"r-{rng.randrange(60)}"
+        if "score" in body:
+            body["score"] = rng.randrange(11)
+        if "account_id" in body:
+            body["account_id"] = rng.choice(ACCOUNTS)
