@@ -4,7 +4,7 @@ import gc
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -30,12 +30,12 @@ MOST = 5
 class Outcome:
     """Everything there is to read of a world once its workers are done."""
 
-    def __init__(self, world: World, partitions: int) -> None:
+    def __init__(self, world: World, partitions: int, outputs: Sequence[str] = OUTPUTS) -> None:
         self.partitions = partitions
         self.at_least_once = False
         self.read_at = int(time.time() * 1000)
         by_topic: dict[str, list[Read]] = defaultdict(list)
-        for record in read(world.bootstrap, topics.RAW, topics.RESPONSES, *OUTPUTS):
+        for record in read(world.bootstrap, topics.RAW, topics.RESPONSES, *outputs):
             by_topic[record.topic].append(record)
         self.by_topic: Mapping[str, list[Read]] = by_topic
         self.responses = by_topic[topics.RESPONSES]
@@ -117,9 +117,9 @@ class Outcome:
                     kept.append(record)
             self.by_topic[topic][:] = kept
 
-    def intake_differences(self, traffic: Traffic) -> list[str]:
+    def intake_differences(self, traffic: Traffic, of_responses: bool = True) -> list[str]:
         """Of nps.responses and of raw records' dead letters against the raw records, told apart by their timestamps. The
-        responses of one raw partition keep their order."""
+        responses of one raw partition keep their order. `of_responses`: compare their dead letters as well."""
         raw = {record.timestamp: record for record in self.by_topic[topics.RAW]}
         given: dict[int, list[Read]] = defaultdict(list)
         for response in self.responses:
@@ -143,40 +143,44 @@ class Outcome:
         refused = {(raw[timestamp].partition, raw[timestamp].offset): why for timestamp, why in traffic.refused.items()}
         ours = traffic.expected.keys() | traffic.refused.keys()
         others = {(r.partition, r.offset) for r in self.by_topic[topics.RAW] if r.timestamp not in ours}
-        return [*found, *self.dead_letter_differences(refused, others)][:MOST]
+        return [*found, *self.dead_letter_differences(refused, others, of_responses)][:MOST]
 
     def dead_letter_differences(
-        self, of_raw: Mapping[tuple[int, int], str], not_asked: Collection[tuple[int, int]] = ()
+        self,
+        of_raw: Mapping[tuple[int, int], str],
+        not_asked: Collection[tuple[int, int]] = (),
+        of_responses: bool = True,
     ) -> list[str]:
-        """Of all dead letters: those that the recount expects of responses, and those of raw records by where these stand
-        (partition, offset) with the reason of each. Those of raw records that were not asked for are left out."""
+        """Of all dead letters: those that the recount expects of responses, unless these are left out, and those of raw records
+        by where these stand (partition, offset) with the reason of each. Raw records that were not asked for are left out."""
         sources = {(r.topic, r.partition, r.offset): r for r in (*self.by_topic[topics.RAW], *self.responses)}
-        reasons: dict[tuple[str, int, int], frozenset[str]] = {
-            (topics.RESPONSES, letter.partition, letter.offset): letter.reasons for letter in self.events.dead_letters
-        }
+        reasons: dict[tuple[str, int, int], frozenset[str]] = {}
+        if of_responses:
+            for letter in self.events.dead_letters:
+                reasons[topics.RESPONSES, letter.partition, letter.offset] = letter.reasons
         reasons |= {(topics.RAW, *where): frozenset({reason}) for where, reason in of_raw.items()}
         found = []
-        for letter in self.by_topic[topics.DEAD_LETTERS]:
-            topic, partition, offset = map(letter.header, LETTER_SOURCE)
+        for sent in self.by_topic[topics.DEAD_LETTERS]:
+            topic, partition, offset = map(sent.header, LETTER_SOURCE)
             where = (topic, int(partition or -1), int(offset or -1))
-            if topic == topics.RAW and where[1:] in not_asked:
+            if where[1:] in not_asked if topic == topics.RAW else not of_responses:
                 continue
             wanted = reasons.pop(where, None)
             if wanted is None:
-                found.append(f"a dead letter that is not expected, or comes twice: {where} {letter}"[:1000])
+                found.append(f"a dead letter that is not expected, or comes twice: {where} {sent}"[:1000])
                 continue
             source = sources[where]
-            own = letter.headers[: len(source.headers)]
-            if (letter.partition, letter.timestamp, letter.key, letter.value or b"", own) != (
+            own = sent.headers[: len(source.headers)]
+            if (sent.partition, sent.timestamp, sent.key, sent.value or b"", own) != (
                 source.partition,
                 source.timestamp,
                 source.key,
                 source.value or b"",
                 source.headers,
             ):
-                found.append(f"dead letter {where} is not as it came: {letter}, but {source}"[:1000])
-            elif letter.header("nps-reason") not in wanted:
-                found.append(f"dead letter {where} says {letter.header('nps-reason')}, not one of {sorted(wanted)}")
+                found.append(f"dead letter {where} is not as it came: {sent}, but {source}"[:1000])
+            elif sent.header("nps-reason") not in wanted:
+                found.append(f"dead letter {where} says {sent.header('nps-reason')}, not one of {sorted(wanted)}")
         return [*found, *(f"no dead letter of {where}, {sorted(why)}" for where, why in reasons.items())][:MOST]
 
 

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from npstream.broker import HOST, answers_metadata, free_port, port_taken
 from npstream.child import Child
@@ -75,6 +75,16 @@ QUICK_RESTART = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval
 Not for all, since a machine that is busy for two seconds would then fence the broker."""
 
 
+class Listener(NamedTuple):
+    """One more address of the broker. Its protocol is a setting, `listener.security.protocol.map`."""
+
+    name: str
+    bound: str
+    """Where the broker listens: host:port."""
+    advertised: str
+    """Where it tells clients to connect: the same, or what leads there."""
+
+
 class KafkaUnavailable(RuntimeError):
     """The broker cannot run, or did not start; the message says what to do, or quotes the end of the broker's log."""
 
@@ -87,9 +97,14 @@ class KafkaBroker:
         settings: Mapping[str, str] | None = None,
         jvm_options: Sequence[str] = JVM_OPTIONS,
         ready_timeout_s: float = READY_TIMEOUT_S,
+        listeners: Sequence[Listener] = (),
+        parent: Path | None = None,
     ) -> None:
-        """`settings` are added to server.properties and win over SERVER."""
+        """`settings` are added to server.properties and win over SERVER; `listeners` beside the open one. The folder with all
+        data is made in `parent`, by default where temporary files are."""
         self._settings = dict(settings or {})
+        self._listeners = tuple(listeners)
+        self._parent = parent
         self._jvm_options = tuple(jvm_options)
         self._ready_timeout_s = ready_timeout_s
         self._folder: Path | None = None
@@ -125,7 +140,7 @@ class KafkaBroker:
         if self._folder is not None:
             raise KafkaUnavailable("the broker has been started already; use restart()")
         java = _java()
-        self._folder = Path(tempfile.mkdtemp(prefix="npstream-kafka-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="npstream-kafka-", dir=self._parent))
         try:
             self._port = free_port()
             self._write_properties(self._folder)
@@ -138,9 +153,11 @@ class KafkaBroker:
 
     def _write_properties(self, folder: Path) -> None:
         controller = free_port()
+        bound = [f"{one.name}://{one.bound}" for one in self._listeners]
+        advertised = [f"{one.name}://{one.advertised}" for one in self._listeners]
         settings = SERVER | {
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": ",".join([f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{HOST}:{controller}", *bound]),
+            "advertised.listeners": ",".join([f"PLAINTEXT://{self.bootstrap}", *advertised]),
             "controller.quorum.voters": f"1@{HOST}:{controller}",
             "log.dirs": str(folder / "data"),
         }
