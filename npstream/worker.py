@@ -4,12 +4,13 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Iterable
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from npstream.admin import connect
+from npstream.ending import LAST_RESORT_S, end_within
 from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
 from npstream.findings import Status
@@ -26,6 +27,8 @@ from streams.lag import Progress, lag
 from streams.metrics import EngineMetrics, Reading, Readings
 from streams.phase import Phase
 from streams.unit import Unit
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ class Worker:
         logger.info("metrics, /live and /ready on http://%s:%d", self.settings.http_host, self.health.port)
         turning = asyncio.create_task(self._turn())
         try:
-            if await self._connected():
+            if await self._unless_stopped(self._connected()):
                 await self._host()
         finally:
             turning.cancel()
@@ -95,9 +98,8 @@ class Worker:
     # Starting.
 
     async def _connected(self) -> bool:
-        """Wait for the broker as long as it takes, then see whether all topics are right; False if told to stop meanwhile.
-        Raises LoginRefused, CheckFailed."""
-        while not self._stop.is_set():
+        """Wait for the broker as long as it takes, then see whether all topics are right. Raises LoginRefused, CheckFailed."""
+        while True:
             try:
                 await self._reach()
                 await self._check()
@@ -109,8 +111,7 @@ class Worker:
                 self._waiting_for = f"waiting for the broker: {error}"
                 logger.warning("%s; trying again", self._waiting_for)
                 await self._broker.stop()
-            await self._stopped_within(CONNECT_PAUSE_S)
-        return False
+            await asyncio.sleep(CONNECT_PAUSE_S)
 
     async def _reach(self) -> None:
         """Connect. Raises BrokerUnreachable, LoginRefused, BrokerAway."""
@@ -149,14 +150,26 @@ class Worker:
         # Together: each waits for its own group, and where that takes seconds, they need not add up.
         starting = [asyncio.create_task(unit.start()) for unit in self.units]
         try:
-            await asyncio.gather(*starting)
-            logger.info("running %s, %s", ", ".join(self.settings.agents), self._promise)
-            await self._watch()
+            if await self._unless_stopped(asyncio.gather(*starting)) is not None:
+                logger.info("running %s, %s", ", ".join(self.settings.agents), self._promise)
+                await self._watch()
         finally:
             self._waiting_for = "stopping"
             for start in starting:
                 start.cancel()
             await self._end()
+
+    async def _unless_stopped(self, work: Awaitable[T]) -> T | None:
+        """What the work gives, or None if told to stop before it is done: a broker that went away keeps it waiting for long."""
+        doing = asyncio.ensure_future(work)
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({doing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return doing.result() if doing.done() else None
+        finally:
+            stopped.cancel()
+            doing.add_done_callback(_retrieve)
+            doing.cancel()
 
     def _unit(self, name: str) -> Unit:
         return Unit(
@@ -271,6 +284,12 @@ def _behind(progress: Progress, ends: Ends, now_ms: int) -> tuple[int, float]:
     return lag(progress, ends.start, ends.stable, now_ms)
 
 
+def _retrieve(abandoned: "asyncio.Future[Any]") -> None:
+    """Nobody waits for it any more, so nobody needs to be told how it ended."""
+    if not abandoned.cancelled():
+        abandoned.exception()
+
+
 async def run_worker(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises CheckFailed with the reason when the worker cannot start or go on."""
     tune_collector(settings.gc_threshold)
@@ -278,8 +297,13 @@ async def run_worker(settings: Settings) -> None:
     worker = Worker(settings)
     loop = asyncio.get_running_loop()
     signals: tuple[Any, ...] = (signal.SIGTERM, signal.SIGINT)
+
+    def stop() -> None:
+        worker.stop()
+        end_within(LAST_RESORT_S, code=0)
+
     for sign in signals:
-        loop.add_signal_handler(sign, worker.stop)
+        loop.add_signal_handler(sign, stop)
     try:
         await worker.run()
     finally:

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from npstream.broker import HOST, free_port
-from tests.chaos.network import Network
 from tests.kafka.broker import QUICK_RESTART, KafkaBroker, Listener
+from tests.kafka.network import Network
 
 RELAYED: Final = "RELAYED"
 """The listener behind the network."""

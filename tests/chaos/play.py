@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from tests.chaos.kafka import BadlyTreatedKafka, Disk
@@ -50,7 +49,7 @@ class Play:
         }
 
     def run(self, tell: Callable[[str], None]) -> None:
-        """Every step at its second, or as soon as the one before is done. Raises AssertionError for a worker that ends by itself."""
+        """Each step at its second, or once the one before is done. Raises AssertionError for a worker that ends by itself."""
         began = time.monotonic()
         pacing = threading.Event()
         for step in self._schedule.steps:

@@ -7,7 +7,7 @@ that a worker dies while the broker is away, or somebody joins while the network
 
 import random
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -58,6 +58,8 @@ READY_S: Final = 6.0
 """A worker has partitions so long after its start; nothing happens to it before."""
 HURRIED: Final = 0.3
 """How often the next fault does not wait for the last to be overcome."""
+ALONE_S: Final = 15.0
+"""In which a kill should be overcome: the session, and some seconds."""
 AWAY_S: Final = 30.0
 """Longer than sessions, transactions and most time-outs of clients."""
 NO_LONGER_S: Final = 0.5
@@ -127,19 +129,24 @@ class _Maker:
     def make(self, seconds: float, faults: list[Fault]) -> Schedule:
         for _ in range(WORKERS_AT_FIRST):
             self._start(0.0)
-        now, hurried = BEGINS_S, False
+        now = BEGINS_S
         for fault in self._rounds(faults):
             begins = max(now, self._free(fault))
             if begins > seconds:
                 break
             if not self._possible(fault, begins):
                 continue
-            was_hurried, hurried = hurried, self.chance.random() < HURRIED
-            ends = self._happens(fault, begins, measured=not was_hurried and not hurried)
+            hurried = self.chance.random() < HURRIED
+            ends = self._happens(fault, begins)
             self.made.faults.append(fault)
             now = begins + self.chance.uniform(0.2, 3.0) if hurried else ends + REST_S[fault]
         self.made.steps.sort(key=lambda step: step.at_s)
+        self.made.steps = [replace(step, measured=step.measured and self._alone(step)) for step in self.made.steps]
         return self.made
+
+    def _alone(self, kill: Step) -> bool:
+        """Whether nothing else happens while it is overcome, nor so shortly before that it may still be felt."""
+        return not any(kill.at_s - READY_S < other.at_s < kill.at_s + ALONE_S and other != kill for other in self.made.steps)
 
     def _rounds(self, faults: list[Fault]) -> Iterator[Fault]:
         while True:
@@ -171,13 +178,13 @@ class _Maker:
     def _running(self, at_s: float) -> list[str]:
         return [name for name, since in self.workers.items() if since <= at_s]
 
-    def _happens(self, fault: Fault, at_s: float, measured: bool) -> float:
+    def _happens(self, fault: Fault, at_s: float) -> float:
         """The steps of one fault; when it is over."""
         match fault:
             case Fault.KILL:
-                return self._one_less(Act.KILL, at_s, REST_S[fault], measured)
+                return self._one_less(Act.KILL, at_s, REST_S[fault])
             case Fault.TERMINATE:
-                return self._one_less(Act.TERMINATE, at_s, REST_S[fault], measured=False)
+                return self._one_less(Act.TERMINATE, at_s, REST_S[fault])
             case Fault.JOIN:
                 self._start(at_s)
                 return at_s
@@ -201,13 +208,13 @@ class _Maker:
                 self._step(at_s, Act.MUTE)
                 return self._until("network", cut, Act.CUT, cut + NO_LONGER_S, Act.CALM)
 
-    def _one_less(self, act: Act, at_s: float, rest_s: float, measured: bool) -> float:
+    def _one_less(self, act: Act, at_s: float, rest_s: float) -> float:
         """A worker ends. Others have to show that they can do without it before another takes its place, if it has to."""
         running = self._running(at_s)
         victim = self.chance.choice(running)
         del self.workers[victim]
         left = len(running) - 1
-        self._step(at_s, act, victim, measured=measured and left > 0)
+        self._step(at_s, act, victim, measured=act is Act.KILL and left > 0)
         if len(self.workers) < WORKERS_AT_FIRST:
             self._start(at_s + (rest_s if left else NO_LONGER_S))
         return at_s

@@ -4,8 +4,9 @@
         network.delay(0.2)
         network.calm()
 
-What was on its way while the network was silent arrives when it is calm again, as with TCP: a commit that a worker has long given
-up, for one. It runs in a thread of its own and forwards whatever port `target` names, so a broker may be restarted behind it.
+What was on its way while the network was silent arrives when it is calm again, as with TCP: a commit that a worker has long
+given up, for one. It runs in a thread of its own and forwards to whoever listens on a port, so a broker may be restarted
+behind it.
 """
 
 import asyncio

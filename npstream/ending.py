@@ -1,0 +1,27 @@
+"""The end of a process that nothing may keep from it: a broker that answers nobody, for one, since clients wait for answers."""
+
+import logging
+import os
+import threading
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+LAST_RESORT_S: Final = 20.0
+"""From the order to end. In order it takes a second or two; orchestrators kill after 30 s."""
+
+
+def end_within(seconds: float, code: int) -> threading.Timer:
+    """End this process with an exit code in so many seconds, however busy it is; cancel the timer when it has ended in order.
+
+    It is no worse than a kill -9: what was not committed is done again by whoever takes over."""
+
+    def end() -> None:
+        logger.warning("the stop did not end within %g s and was cut short; nothing is lost", seconds)
+        logging.shutdown()
+        os._exit(code)
+
+    timer = threading.Timer(seconds, end)
+    timer.name, timer.daemon = "last resort", True
+    timer.start()
+    return timer
