@@ -1,7 +1,5 @@
 """One short schedule of faults against all of npstream; `make chaos` plays many long ones."""
 
-import os
-
 import pytest
 
 from tests.chaos.run import run
@@ -9,9 +7,8 @@ from tests.chaos.schedule import Fault, schedule
 
 pytestmark = pytest.mark.kafka
 
-SEED = int(os.environ.get("NPSTREAM_TEST_CHAOS_SEED", "11"))
-"""A schedule that has a kill, a pause, a kill of the broker and a network that loses answers."""
-SECONDS = 55.0
+SEED, SECONDS = 285, 53.0
+"""A schedule that has one fault of each kind but the long ones, which is rare for one so short."""
 RATE = 500.0
 """Records a second: enough for transactions to be open at any moment."""
 LONG = (Fault.BROKER_AWAY, Fault.DISK_FULL)
@@ -21,7 +18,7 @@ LONG = (Fault.BROKER_AWAY, Fault.DISK_FULL)
 @pytest.mark.timeout(600)
 def test_whatever_happens_every_response_is_counted_once() -> None:
     made = schedule(SEED, SECONDS, without=LONG)
-    assert {Fault.KILL, Fault.PAUSE, Fault.BROKER_KILL, Fault.ANSWERS_LOST} <= set(made.faults)
+    assert set(made.faults) == set(Fault) - set(LONG)
     verdict = run(made, RATE, print)
     assert verdict.wrong == []
     assert verdict.records > RATE * SECONDS / 2
