@@ -14,8 +14,9 @@ again: at least once, and the state is right.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -43,7 +44,7 @@ REQUEST_BYTES = 16 << 20
 """One request may carry a record batch for each of many partitions."""
 
 DISCARD_TIMEOUT_S = 2.0
-"""Closing flushes; what is discarded has nothing to flush that anybody waits for."""
+"""Closing connections takes no time; a broker that answers nobody must not make it take any."""
 
 AWAY = (
     KafkaConnectionError,
@@ -77,18 +78,26 @@ class _KafkaWriter:
         self._partition = partition
         self._timeout_s = timeout_s
         self._counts: dict[str, int] = {}
+        self._sent: list[asyncio.Future[Any]] = []
+        """What becomes of each record batch that was produced last."""
 
     async def discard(self) -> None:
-        """Let go of connections; errors do not matter any more."""
-        stopping = asyncio.ensure_future(self._producer.stop())
+        """Let go of connections, and of what was not sent; errors do not matter any more."""
+        for sent in self._sent:
+            sent.cancel()  # aiokafka would wait for it, as long as a request may take, in a task that nobody else knows
+        stopping = asyncio.ensure_future(self._end())
         done, _ = await asyncio.wait({stopping}, timeout=DISCARD_TIMEOUT_S)
-        if not done:
-            stopping.cancel()
-            # Its own tasks may fail in ways of the event loop's: a write to a connection that was just closed, for one.
-            with suppress(Exception):
-                await self._producer.client.close()
-        else:
+        if done:
             stopping.exception()  # retrieved, so that nobody logs it
+        else:
+            stopping.cancel()
+
+    async def _end(self) -> None:
+        # Connections first: requests that wait for an answer end with them. What that makes of the producer's own tasks, errors
+        # of the event loop for a write to a connection that was just closed among them, interests nobody.
+        with suppress(Exception):
+            await self._producer.client.close()
+        await self._producer.stop()
 
     def draft(self) -> Packed:
         """An empty one, for the next batch."""
@@ -103,17 +112,19 @@ class _KafkaWriter:
         draft.place()
         return draft
 
-    async def _produce(self, batches: Iterable[RecordBatch]) -> int | None:
+    async def _produce(self, batches: Sequence[RecordBatch]) -> int | None:
         """Send all and wait for every one; the offset after the last changelog record, if the changelog was among them."""
-        pending = [(batch.topic, batch.count, await batch.send()) for batch in batches]
+        self._sent = []
+        for batch in batches:
+            self._sent.append(await batch.send())
         end = None
         failed: list[tuple[str, BaseException]] = []
-        results = await asyncio.gather(*(future for _, _, future in pending), return_exceptions=True)
-        for (topic, count, _), result in zip(pending, results, strict=True):
+        results = await asyncio.gather(*self._sent, return_exceptions=True)
+        for batch, result in zip(batches, results, strict=True):
             if isinstance(result, BaseException):
-                failed.append((topic, result))
-            elif topic == self._changelog:
-                end = result.offset + count
+                failed.append((batch.topic, result))
+            elif batch.topic == self._changelog:
+                end = result.offset + batch.count
         if failed:
             # One refused batch makes the broker refuse the others for the state of the transaction: say the reason, not that.
             topic, error = next((f for f in failed if not isinstance(f[1], InvalidTxnState)), failed[0])

@@ -6,6 +6,7 @@ anything is not as demanded.
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ def main() -> int:
         "--markdown", type=Path, help="write the tables of all verdicts in --results, or of this run, to this file"
     )
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # in order: what was mounted is unmounted
     if given.seed is not None:
         return _one(given)
     with ThreadPoolExecutor(given.together) as pool:

@@ -41,6 +41,8 @@ POLL_S = 0.05
 """Pause between two looks."""
 LOG_LINES = 60
 """Of each worker's log, how much is printed at the end of a test."""
+SURPRISE_LINES = 40
+"""Of a traceback, as much is shown."""
 COMMAND_TIMEOUT_S = 60.0
 """A command of the CLI takes a second."""
 
@@ -114,6 +116,13 @@ class Worker:
     def logged(self, text: str) -> list[str]:
         """The lines of its log that contain the text."""
         return [line for line in self.log.splitlines() if text in line]
+
+    @property
+    def surprise(self) -> str:
+        """The beginning of the first traceback in its log, with what was logged before it; empty if there is none."""
+        lines = self.log.splitlines()
+        first = next((number for number, line in enumerate(lines) if "Traceback" in line), None)
+        return "" if first is None else "\n".join(lines[max(0, first - 3) : first + SURPRISE_LINES])
 
     @property
     def assigned(self) -> dict[str, list[int]]:
@@ -232,6 +241,7 @@ class Workers:
             worker.kill()
             print(f"--- the end of the log of worker {worker.name}")
             print("\n".join(worker.log.splitlines()[-LOG_LINES:]))
-        astonished = [worker.name for worker in self.all if worker.logged("Traceback")]
+        astonished = {worker.name: worker.surprise for worker in self.all if worker.surprise}
         if error is None and astonished:
-            raise AssertionError(f"workers {astonished} logged tracebacks: nothing that tests do to them may surprise them")
+            told = "\n".join(f"{name}: {surprise}" for name, surprise in astonished.items())
+            raise AssertionError(f"workers logged tracebacks: nothing that tests do to them may surprise them\n{told}")

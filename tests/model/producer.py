@@ -17,6 +17,13 @@ from tests.model.cluster import Cluster
 from tests.model.faults import Faults
 
 
+class Connections:
+    """Those of a producer, which it must let go of."""
+
+    async def close(self) -> None:
+        """There are none."""
+
+
 class ModelProducer:
     """A producer of one process, transactional if it has an id and the epoch that goes with it."""
 
@@ -31,6 +38,7 @@ class ModelProducer:
         self._transactions = 0
         self._produced = 0
         self.stopped = False
+        self.client = Connections()
 
     @property
     def _work(self) -> str:
