@@ -3,6 +3,7 @@
 #   make demo                  a year of responses on the embedded broker, live; ARGS=--once prints the tables and ends
 #   make test                  everything that continuous integration checks
 #   make lint unit bench       parts of it, and the benchmarks
+#   make chaos                 faults, overload, hostile records and long runs, as in docs/reliability.md: hours; SEEDS=20
 #   make lock                  refresh the locked dependencies; ARGS=--upgrade takes newer versions
 #   make clean                 remove all that make made
 
@@ -23,7 +24,7 @@ ARGS ?=
 INSTALLED := .venv/.installed
 JARS := .kafka/.installed
 
-.PHONY: setup demo test lint unit bench lock clean
+.PHONY: setup demo test lint unit bench chaos lock clean
 
 setup: $(INSTALLED) $(JARS)
 
@@ -69,6 +70,11 @@ unit: $(INSTALLED)
 
 bench: setup
 	@$(BIN)/python -m bench $(ARGS)
+
+SEEDS ?= 20
+
+chaos: setup
+	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)
 
 # Three files, one resolution: what users run, and what builds the image's wheel, are parts of what developers run.
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock"
