@@ -138,7 +138,7 @@ def test_a_newer_format_is_refused() -> None:
 def test_the_store_knows_its_size_in_bytes() -> None:
     store = Store()
     for key, value in ((b"a", b"123"), (b"a", b"1"), (b"b", b""), (b"a", None), (b"zz", None)):
-        store.apply(key, value)
+        store.apply({key: value})
     assert store.bytes == sum(len(k) + len(v) for k, v in store.entries.items()) == 1
 
 
