@@ -94,6 +94,7 @@ class Task:
         self.name = name
         self.phase = Phase.ASSIGNED
         self.refusal: str | None = None
+        """One line that begins with the task's name."""
         self._processors = processors
         self._broker = broker
         self._flow = flow
@@ -219,8 +220,8 @@ class Task:
                     self._fatal(str(refusal))
                     return
             except (Refusal, UnfitState) as refusal:
-                self.refusal = str(refusal)
-                logger.error("refused: %s", refusal)
+                self.refusal = str(refusal) if isinstance(refusal, Refusal) else f"{self.name}: {refusal}"
+                logger.error("refused: %s", self.refusal)
                 self._drop(Phase.REFUSED)
                 return
             except BrokerAway as error:

@@ -151,7 +151,7 @@ class Unit:
         if self.app.rebalancing:
             return [f"{self.name}: its group is rebalancing"]
         waiting = [task for task in self.tasks.values() if task.phase is not Phase.RUNNING]
-        return [f"{task.name}: {task.refusal or task.phase.name.lower()}" for task in waiting]
+        return [task.refusal or f"{task.name}: {task.phase.name.lower()}" for task in waiting]
 
     def progress(self) -> dict[tuple[str, int], Progress]:
         """Where each task is, by source topic and partition."""

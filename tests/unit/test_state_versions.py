@@ -122,8 +122,8 @@ def test_version_2_goes_on_with_what_version_1_wrote_and_version_1_then_refuses(
         await until(lambda: older.task.phase is Phase.REFUSED)
         assert older.task.refusal == (
             "counting-0: the changelog holds state of processor 'counting' in version 2, this worker reads versions up to 1: a "
-            "newer version of npstream has written it; run the version that wrote it, or restore it, or delete topic "
-            "app-counting-changelog and the offsets of group app-counting to start anew"
+            "newer version of npstream has written it; run the version that wrote it, or restore it, or start anew: "
+            "npstream rebuild --agent counting"
         )
         assert len(bench.changelog) == before
         worker = bench.worker()
