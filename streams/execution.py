@@ -6,8 +6,9 @@ A batch goes through these steps, of which this module does 1 and 4; writing it 
 4. `commit` makes the staged changes the state; `abandon` forgets them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from streams.changelog import (
     CLOCK_KEY,
@@ -122,8 +123,9 @@ class Execution:
         self._add_progress(batch)
         return batch
 
-    def tick(self, wall_ms: int, draft: Draft) -> Batch:
-        """Stage a bounded share of what passing time brings. A share that changes nothing leaves the clock alone."""
+    def tick(self, wall_ms: int, draft: Draft, passed: Mapping[str, int] = MappingProxyType({})) -> Batch:
+        """Stage a bounded share of what passing time brings. A share that changes nothing leaves the clock alone. `passed`
+        says of topics that all records before an offset were consumed: positions move on to there."""
         now = max(self.clock, wall_ms)
         batch = Batch(draft, clock=self.clock)
         for processor in self.processors:
@@ -131,6 +133,9 @@ class Execution:
         self._add_state(batch)
         if not batch.empty:
             batch.clock = now
+        for key, position in self.positions.items():
+            if position.next < passed.get(key[1], 0):
+                batch.positions[key] = replace(position, next=passed[key[1]])
         self._add_progress(batch)
         return batch
 

@@ -132,10 +132,11 @@ async def _settle(name: TaskName, broker: Broker, rules: OpeningRules) -> Ends:
         if ends.stable >= ends.high:
             return ends
         if time.monotonic() > deadline:
+            where = f"--topic {name.changelog} --partition {name.partition} --start-offset {ends.stable}"
             raise Refusal(
                 f"{name}: a transaction hangs in {name.changelog}-{name.partition}: it began at offset {ends.stable}, and has "
                 f"not ended after {rules.settle_timeout_s:g} s; end it with `kafka-transactions.sh --bootstrap-server $KAFKA "
-                f"abort --topic {name.changelog} --partition {name.partition} --start-offset {ends.stable}`, then restart this worker"
+                f"abort {where}`, then restart this worker"
             )
         await asyncio.sleep(SETTLE_POLL_S)
 

@@ -109,7 +109,11 @@ class Unit:
             async for event in stream.noack().events():
                 task = self.tasks.get(event.message.partition)
                 if task is not None:
-                    task.accept(event.value.epoch, event.value.records)
+                    fetched = event.value
+                    if fetched.records:
+                        task.accept(fetched.epoch, fetched.records)
+                    if fetched.passed is not None:
+                        task.pass_by(fetched.epoch, event.message.topic, fetched.passed)
                 event.ack()
 
         app.agent(topic, name=self.name)(feed)

@@ -16,7 +16,8 @@ from streams.changelog import META_KEY, Meta
 from streams.execution import Execution
 from streams.processor import Record
 from streams.state import Identity
-from tests.integration.engine_worker import UNIT, Hosted, hosted, source
+from streams.task import TaskRules
+from tests.integration.engine_worker import RULES, UNIT, Hosted, hosted, source
 from tests.integration.topics_reading import settle
 from tests.kafka.topics import TopicAdmin
 from tests.model.counting import Counting, Work, recount, sent_by_key
@@ -209,9 +210,9 @@ class World:
             await client.close()
 
     @asynccontextmanager
-    async def unit(self) -> AsyncIterator[Hosted]:
+    async def unit(self, rules: TaskRules = RULES) -> AsyncIterator[Hosted]:
         """A unit in this process, ready; stopped in order at the end."""
-        one = hosted(self.bootstrap, self.app, counting=self.counting)
+        one = hosted(self.bootstrap, self.app, counting=self.counting, rules=rules)
         await one.start()
         try:
             await until(lambda: one.unit.ready, "the unit is ready")
