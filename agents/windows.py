@@ -146,8 +146,8 @@ def check_windows(state: State, spans: Spans, name: str) -> None:
     elif found != wanted:
         *days, history_days = msgspec.msgpack.decode(found)
         raise WindowsChanged(
-            f"partition {state.partition} of {name} was counted with windows of {days} days and a history of {history_days}, "
-            f"the settings say {list(spans.days)} and {spans.history_days}: set them back, or rebuild the state"
+            f"its state was counted with windows of {days} days and a history of {history_days}, the settings say "
+            f"{list(spans.days)} and {spans.history_days}: set them back, or start anew: npstream rebuild --agent {name}"
         )
     state.cache[WINDOWS_KEY] = True
 

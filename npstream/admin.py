@@ -29,7 +29,14 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
     for_code,
 )
-from aiokafka.protocol.admin import ApiVersionRequest, CreateTopicsRequest, DescribeConfigsRequest
+from aiokafka.protocol.admin import (
+    ApiVersionRequest,
+    CreateTopicsRequest,
+    DeleteGroupsRequest,
+    DeleteTopicsRequest,
+    DescribeConfigsRequest,
+    DescribeGroupsRequest,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
@@ -86,6 +93,7 @@ class Code(IntEnum):
     INVALID_TRANSACTION_TIMEOUT = 50
     CONCURRENT_TRANSACTIONS = 51
     TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53
+    NON_EMPTY_GROUP = 68
     GROUP_ID_NOT_FOUND = 69
 
 
@@ -222,6 +230,45 @@ class Admin:
                     f"created, but without leaders after {APPEAR_TIMEOUT_S:g} s: {', '.join(waiting)}; look at the brokers"
                 )
             await asyncio.sleep(POLL_S)
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic, and wait until nobody is shown it any more. Raises CheckFailed, BrokerUnreachable."""
+        request = DeleteTopicsRequest([name], int(self._timeout_s * 1000))
+        answer = (await self._send(request, self._controller())).to_object()
+        for error in answer["topic_error_codes"]:
+            if error["error_code"] not in (Code.NONE, Code.UNKNOWN_TOPIC):
+                raise CheckFailed(f"cannot delete {name}: {said(error['error_code'])}")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + APPEAR_TIMEOUT_S
+        while (await self.topics([name]))[name].code != Code.UNKNOWN_TOPIC:
+            if loop.time() > deadline:
+                raise CheckFailed(f"{name} was deleted, and is still there after {APPEAR_TIMEOUT_S:g} s; look at the brokers")
+            await asyncio.sleep(POLL_S)
+
+    async def group_hosts(self, group: str) -> list[str]:
+        """Where each member of a consumer group is. Raises CheckFailed, BrokerUnreachable."""
+        hosts: list[str] = []
+
+        async def attempt() -> int:
+            node = await self._coordinator(GROUP_COORDINATOR, group)
+            (described,) = (await self._send(DescribeGroupsRequest([group]), node)).to_object()["groups"]
+            hosts[:] = [member["client_host"].lstrip("/") for member in described["members"]]
+            return int(described["error_code"])
+
+        code = await self._settled(attempt)
+        if code not in (Code.NONE, Code.GROUP_ID_NOT_FOUND):
+            raise CheckFailed(f"cannot look at group {group}: {said(code)}")
+        return hosts
+
+    async def delete_group(self, group: str) -> int:
+        """Delete a consumer group with its offsets, and return the error code; one with members is not deleted."""
+
+        async def attempt() -> int:
+            node = await self._coordinator(GROUP_COORDINATOR, group)
+            ((_, code),) = (await self._send(DeleteGroupsRequest([group]), node)).results
+            return int(code)
+
+        return await self._settled(attempt)
 
     async def try_transactional_id(self, transactional_id: str, timeout_ms: int) -> int:
         """Initialise an id, as a worker's first step does, and return the error code. It fences whoever uses the same id."""

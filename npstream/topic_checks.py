@@ -69,14 +69,11 @@ def _absent(state: FoundTopic) -> Finding:
 def _partitions(topic: PlannedTopic, state: FoundTopic, agreed: int | None) -> list[Finding]:
     if agreed is not None or state.partitions == topic.partitions:
         return []
-    return [
-        Finding(
-            Status.FAILED,
-            topic.name,
-            f"has {state.partitions} partitions, {topic.partitions} are needed, the same for all topics",
-            f"{FIXED_FOR_LIFE}: delete the topic if it is empty and run npstream topics create, else replay into new topics",
-        )
-    ]
+    message = f"has {state.partitions} partitions, {topic.partitions} are needed, the same for all topics"
+    remedy = f"{FIXED_FOR_LIFE}: delete the topic if it is empty and run npstream topics create, else replay into new topics"
+    if topic.changelog:
+        remedy = f"start its agent anew: npstream rebuild --agent {topic.agent}"
+    return [Finding(Status.FAILED, topic.name, message, remedy)]
 
 
 def _leaders(state: FoundTopic) -> list[Finding]:

@@ -23,7 +23,13 @@ class PlannedTopic:
     """-1: whatever the broker's default is."""
     config: dict[str, str]
     """The broker's topic configuration."""
-    changelog: bool = False
+    agent: str | None = None
+    """The agent whose changelog it is, if it is one."""
+
+    @property
+    def changelog(self) -> bool:
+        """Whether it holds state and no results."""
+        return self.agent is not None
 
     @property
     def clean_up(self) -> frozenset[str]:
@@ -47,7 +53,7 @@ def changelog_topics(settings: Settings) -> list[PlannedTopic]:
             partitions=settings.partitions,
             replication=settings.replication,
             config=config,
-            changelog=True,
+            agent=unit,
         )
         for unit in settings.agents
     ]

@@ -5,7 +5,8 @@ One changelog partition holds everything of one task. The first byte of a key sa
     m                          meta: format, partition count, incarnation, owner
     c                          the task's clock: ms since the epoch as decimal digits
     p<processor> 0x00 <topic>  the position of a processor in a source
-    s<processor> 0x00 <key>    one entry of a processor's state
+    s<processor> 0x00 <key>    one entry of a processor's state; its value is preceded by one byte, the version of the processor
+                               that wrote it (streams/state_version.py)
 """
 
 import secrets

@@ -77,7 +77,7 @@ async def _start(
         if offset:
             raise Refusal(
                 f"{name}: changelog {name.changelog} is empty here, but group {name.group} has committed offset {offset} "
-                f"of {where}: the state was lost; restore it, or delete the group's offsets to count again from the start"
+                f"of {where}: the state was lost; {name.anew}"
             )
         return ends.start, 0
     if position > ends.high:

@@ -6,8 +6,9 @@ A batch goes through these steps, of which this module does 1 and 4; writing it 
 4. `commit` makes the staged changes the state; `abandon` forgets them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from streams.changelog import (
     CLOCK_KEY,
@@ -23,6 +24,7 @@ from streams.changelog import (
 from streams.draft import Draft
 from streams.processor import DAY_MS, Outbox, Processor, Record, StreamTime
 from streams.state import Identity, StagedState, Store
+from streams.state_version import StateVersion
 
 
 @dataclass(slots=True)
@@ -59,26 +61,31 @@ class Execution:
         self.positions: dict[tuple[str, str], Position] = {}
         self.stores = {processor.name: Store() for processor in processors}
         self._states = {p.name: StagedState(self.stores[p.name], identity) for p in processors}
-        self._prefixes = {p.name: state_prefix(p.name) for p in processors}
+        versions = {p.name: StateVersion(p) for p in processors}
+        self._hosted = {name.encode(): (store, versions[name]) for name, store in self.stores.items()}
+        self._prefixes = {name: (state_prefix(name), version.mark) for name, version in versions.items()}
 
     @classmethod
     def restored(cls, processors: Sequence[Processor], identity: Identity, records: dict[bytes, bytes]) -> "Execution":
-        """From the last value of each changelog key. Raises ChangelogUnreadable for keys of no known kind or processor."""
+        """From the last value of each changelog key; takes them out, or the state would be in memory twice. Raises
+        ChangelogUnreadable for keys of no known kind or processor, and for state of a newer version."""
         execution = cls(processors, identity)
-        for key, value in records.items():
-            execution._load(key, value)
+        while records:
+            execution._load(*records.popitem())
         return execution
 
     def _load(self, key: bytes, value: bytes) -> None:
         kind, rest = key[:1], key[1:]
         if kind == STATE:
             name, _, state_key = rest.partition(SEPARATOR)
-            store = self.stores.get(_text(name))
-            if store is None:
+            hosted = self._hosted.get(name)
+            if hosted is None:
                 raise ChangelogUnreadable(
                     f"the changelog holds state of processor {_text(name)!r}, which this unit does not run"
                 )
-            store.apply(state_key, value)
+            store, version = hosted
+            if (kept := version.read(state_key, value)) is not None:
+                store.add(state_key, kept)
         elif kind == POSITION:
             name, _, topic = rest.partition(SEPARATOR)
             if _text(name) not in self.stores:
@@ -116,8 +123,9 @@ class Execution:
         self._add_progress(batch)
         return batch
 
-    def tick(self, wall_ms: int, draft: Draft) -> Batch:
-        """Stage a bounded share of what passing time brings. A share that changes nothing leaves the clock alone."""
+    def tick(self, wall_ms: int, draft: Draft, passed: Mapping[str, int] = MappingProxyType({})) -> Batch:
+        """Stage a bounded share of what passing time brings. A share that changes nothing leaves the clock alone. `passed`
+        says of topics that all records before an offset were consumed: positions move on to there."""
         now = max(self.clock, wall_ms)
         batch = Batch(draft, clock=self.clock)
         for processor in self.processors:
@@ -125,6 +133,9 @@ class Execution:
         self._add_state(batch)
         if not batch.empty:
             batch.clock = now
+        for key, position in self.positions.items():
+            if position.next < passed.get(key[1], 0):
+                batch.positions[key] = replace(position, next=passed[key[1]])
         self._add_progress(batch)
         return batch
 
@@ -161,9 +172,9 @@ class Execution:
     def _add_state(self, batch: Batch) -> None:
         change = batch.draft.change
         for name, state in self._states.items():
-            prefix = self._prefixes[name]
+            prefix, mark = self._prefixes[name]
             for key, value in state.changes():
-                change(prefix + key, value)
+                change(prefix + key, None if value is None else mark + value)
 
     def _add_progress(self, batch: Batch) -> None:
         for key, position in batch.positions.items():

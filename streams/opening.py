@@ -84,7 +84,7 @@ async def open_task(
         enter(Phase.RESTORING)
         async with broker.reader() as reader:
             restored = 0
-            partitions = await _partitions(broker, sources)
+            partitions = await _partitions(name, broker, sources)
             if suspended is not None and suspended.changelog_end == ends.high:
                 execution, meta, fresh = suspended.execution, suspended.meta, False
             else:
@@ -124,7 +124,7 @@ async def _settle(name: TaskName, broker: Broker, rules: OpeningRules) -> Ends:
     if count <= name.partition:
         raise Refusal(
             f"{name}: changelog {name.changelog} has {count} partitions, and this is partition {name.partition}: "
-            "it needs as many as its sources"
+            f"it needs as many as its sources; {name.anew}"
         )
     deadline = time.monotonic() + rules.settle_timeout_s
     while True:
@@ -132,21 +132,22 @@ async def _settle(name: TaskName, broker: Broker, rules: OpeningRules) -> Ends:
         if ends.stable >= ends.high:
             return ends
         if time.monotonic() > deadline:
+            where = f"--topic {name.changelog} --partition {name.partition} --start-offset {ends.stable}"
             raise Refusal(
-                f"{name}: a transaction hangs in {name.changelog}-{name.partition}: stable end {ends.stable}, end {ends.high}, "
-                f"after {rules.settle_timeout_s:g} s; find it with `kafka-transactions.sh find-hanging "
-                f"--topic {name.changelog} --partition {name.partition}` and abort it there, then restart this worker"
+                f"{name}: a transaction hangs in {name.changelog}-{name.partition}: it began at offset {ends.stable}, and has "
+                f"not ended after {rules.settle_timeout_s:g} s; end it with `kafka-transactions.sh --bootstrap-server $KAFKA "
+                f"abort {where}`, then restart this worker"
             )
         await asyncio.sleep(SETTLE_POLL_S)
 
 
-async def _partitions(broker: Broker, sources: Sequence[str]) -> dict[str, int]:
+async def _partitions(name: TaskName, broker: Broker, sources: Sequence[str]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for topic in sources:
         count = await broker.partitions(topic)
         if count is None:
             raise Refusal(
-                f"source topic {topic} does not exist: create it, for instance with the command that creates all topics"
+                f"{name}: source topic {topic} does not exist: create it, for instance with the command that creates all topics"
             )
         counts[topic] = count
     return counts

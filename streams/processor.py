@@ -7,7 +7,7 @@ or none of them. This is the only module of `streams` that a processor may impor
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from streams.partitioner import partition_of as partition_of
 
@@ -16,6 +16,10 @@ Headers = Sequence[tuple[str, bytes]]
 
 DAY_MS = 86_400_000
 """Milliseconds of a UTC day."""
+
+
+FIRST_VERSION: Final = 1
+"""Of a processor's state, as long as the layout of its values has never changed."""
 
 
 class UnfitState(Exception):
@@ -167,3 +171,20 @@ class Processor(Protocol):
 
     def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """What passing time brings, at `now` in ms: a bounded share; set `Outbox.more` for another, keep a cursor in state."""
+
+
+@runtime_checkable
+class Upgrading(Processor, Protocol):
+    """A processor whose state once had another layout. One that does not say so has FIRST_VERSION, and no more to do.
+
+    Raise `version` by one whenever a value of the state is written in another way than before; `upgrade` then takes the values
+    of all versions before. Keys cannot be changed, and an older worker refuses what a newer one has written.
+    """
+
+    @property
+    def version(self) -> int:
+        """2 to 255."""
+
+    def upgrade(self, version: int, key: bytes, value: bytes) -> bytes | None:
+        """The value of a key as the present version has it, given as `version`, an older one, wrote it; None if nothing is kept
+        of it. Pure, and asked for again at every opening until the value has changed. Only UnfitState may be raised."""

@@ -30,12 +30,13 @@ class Store:
         """Sum of the lengths of keys and values in bytes."""
         self._pass: tuple[bytes, list[bytes]] | None = None
 
-    def apply(self, key: bytes, value: bytes | None) -> None:
-        """Make one committed change; None deletes."""
-        self.apply_all({key: value})
+    def add(self, key: bytes, value: bytes) -> None:
+        """Take in a key that is not there yet: what a restore does for each."""
+        self.entries[key] = value
+        self.bytes += len(key) + len(value)
 
-    def apply_all(self, changes: Mapping[bytes, bytes | None]) -> None:
-        """Make many changes at once: a call for each would show, since this is done for every key of every batch."""
+    def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Make committed changes, all at once: a call for each would show, since this is done for every key of every batch."""
         entries, size = self.entries, self.bytes
         for key, value in changes.items():
             old = entries.get(key)
@@ -127,7 +128,7 @@ class StagedState:
 
     def commit(self) -> None:
         """Make the staged changes the state."""
-        self._store.apply_all(self._staged)
+        self._store.apply(self._staged)
         self._staged.clear()
 
     def abandon(self) -> None:

@@ -73,6 +73,9 @@ class TaskRules:
     tick_interval_s: float = 1.0
     retry_max_s: float = 10.0
     """Longest pause between two attempts to open."""
+    passed_after_s: float = 60.0
+    """After so long without a batch, the position moves past what nobody gets (markers, aborted records): if retention takes
+    all of it before there is another record, that is no gap. Not at once, since it costs a transaction."""
     give_up_after_s: float = 300.0
     """A task that a broker that does answer fails for so long, without one batch in between, stops the worker."""
 
@@ -94,6 +97,7 @@ class Task:
         self.name = name
         self.phase = Phase.ASSIGNED
         self.refusal: str | None = None
+        """One line that begins with the task's name."""
         self._processors = processors
         self._broker = broker
         self._flow = flow
@@ -116,6 +120,8 @@ class Task:
         self._meta: Meta | None = None
         self._changelog_end: int | None = None
         self._starts: dict[str, int] = {}
+        self._passed: dict[str, int] = {}
+        self._worked_at = 0.0
         self._failures = 0
         self._failing_since: float | None = None
         self._strangers = 0
@@ -144,6 +150,11 @@ class Task:
         if self._inbox.bytes > self._rules.inbox_bytes and not self._held:
             self._held = True
             self._flow.hold(self.name.partition)
+
+    def pass_by(self, epoch: int, topic: str, offset: int) -> None:
+        """Everything before the offset was accepted; what was not is nobody's: transaction markers, aborted records."""
+        if epoch == self._epoch and self.phase is Phase.RUNNING:
+            self._passed[topic] = offset
 
     async def suspend(self, timeout_s: float) -> None:
         """Finish the batch, let go of the writer, keep the state in case the partition comes back. Never raises."""
@@ -219,8 +230,8 @@ class Task:
                     self._fatal(str(refusal))
                     return
             except (Refusal, UnfitState) as refusal:
-                self.refusal = str(refusal)
-                logger.error("refused: %s", refusal)
+                self.refusal = str(refusal) if isinstance(refusal, Refusal) else f"{self.name}: {refusal}"
+                logger.error("refused: %s", self.refusal)
                 self._drop(Phase.REFUSED)
                 return
             except BrokerAway as error:
@@ -288,8 +299,10 @@ class Task:
             logger.warning("%s: goes on without %d records that retention deleted (accept_gaps)", self.name, opened.gap)
         # 6. Release.
         self._inbox.clear()
+        self._passed.clear()
         self._held = False
         self._epoch = await self._flow.move(self.name.partition, opened.starts)
+        self._worked_at = time.monotonic()
         self._enter(Phase.RUNNING)
         self._strangers = 0
         self._running_since = time.monotonic()
@@ -363,6 +376,7 @@ class Task:
         finally:
             self._busy = False
         self._last_timestamp = records[-1].timestamp
+        self._worked_at = time.monotonic()
 
     async def _process(self, execution: Execution, records: list[Record], waited: float) -> None:
         """All of the records, in as many batches as the writer needs."""
@@ -383,7 +397,9 @@ class Task:
 
     async def _tick(self) -> bool:
         began = time.monotonic()
-        batch = self._running.tick(int(time.time() * 1000), self._open_writer.draft())
+        # All that was accepted is committed: what arrives from here on lies behind what was passed by.
+        idle = not self._inbox and began - self._worked_at >= self._rules.passed_after_s
+        batch = self._running.tick(int(time.time() * 1000), self._open_writer.draft(), self._passed if idle else {})
         await self._write(batch, began, 0.0)
         return batch.outbox.more
 

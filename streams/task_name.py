@@ -29,7 +29,7 @@ class TaskName:
     @property
     def anew(self) -> str:
         """What a message says about starting over."""
-        return f"restore it, or delete topic {self.changelog} and the offsets of group {self.group} to start anew"
+        return f"restore it, or start anew: npstream rebuild --agent {self.unit}"
 
     def __str__(self) -> str:
         return f"{self.unit}-{self.partition}"

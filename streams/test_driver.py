@@ -2,7 +2,7 @@
 are lists. Batches are as large as the test says, and a crash is an item in a test's input."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.changelog import META_KEY, Meta, new_incarnation
@@ -56,7 +56,7 @@ class _Task:
         """Restore from the changelog alone, and read from a bookmark that lags behind, as a group offset does."""
         meta = Meta.decode(self.changelog[META_KEY])
         self.identity = Identity(self.identity.partition, meta.partitions, meta.incarnation)
-        self.execution = Execution.restored([self.processor], self.identity, self.changelog)
+        self.execution = Execution.restored([self.processor], self.identity, dict(self.changelog))
         self.read, self.bookmarks = dict(self.bookmarks), dict(self.read)
 
 
@@ -133,8 +133,20 @@ class TestDriver:
 
     def state(self, name: str, partition: int = 0) -> dict[bytes, bytes]:
         """A copy of a processor's committed state."""
-        task = next(t for t in self._tasks if t.processor.name == name and t.identity.partition == partition)
-        return dict(task.execution.stores[name].entries)
+        return dict(self._task(name, partition).execution.stores[name].entries)
+
+    def changelog(self, name: str, partition: int = 0) -> dict[bytes, bytes]:
+        """A copy of a task's changelog, compacted."""
+        return dict(self._task(name, partition).changelog)
+
+    def restore(self, name: str, changelog: Mapping[bytes, bytes], partition: int = 0) -> None:
+        """Open a task from the changelog of another run."""
+        task = self._task(name, partition)
+        task.changelog = dict(changelog)
+        task.reopen()
+
+    def _task(self, name: str, partition: int) -> _Task:
+        return next(t for t in self._tasks if t.processor.name == name and t.identity.partition == partition)
 
     def _append(self, event: Outgoing, home: int) -> int:
         route = event.route if event.route is not None else event.key

@@ -53,6 +53,9 @@ class Fetched(NamedTuple):
 
     epoch: int
     records: Sequence[Record]
+    passed: int | None
+    """The next offset to fetch: what lies between the records and this is nobody's, transaction markers or aborted records.
+    None on a broker without transactions."""
 
 
 faust_logger = logging.getLogger("faust.transport")
@@ -191,6 +194,7 @@ class Consumer(driver.Consumer):
             await self.sleep(POLL_S)
             return
         epochs = {tp: self._epochs.get(tp) for tp in wanted}
+        began = {tp: self.fetched(tp) for tp in wanted}
         try:
             fetched = await self._getmany(active_partitions=wanted, timeout=POLL_S)
         except OffsetOutOfRangeError as error:
@@ -200,6 +204,7 @@ class Consumer(driver.Consumer):
             return  # assigned anew while the fetch was under way: the task will say where to begin
         if not self.flow_active or self.should_stop:
             return  # every task opens again before the flow resumes, at its own positions
+        passed = {tp: self.fetched(tp) if self.transport.read_committed else None for tp in wanted}
         for tp, records in fetched.items():
             tp = TP(tp.topic, tp.partition)
             epoch = self._epochs.get(tp)
@@ -211,11 +216,19 @@ class Consumer(driver.Consumer):
                 continue
             whole = self._without_skips(tp, records)
             if whole:
-                self._nexts[tp] = whole[-1].offset + 1
+                self._nexts[tp] = passed[tp] or whole[-1].offset + 1
             if len(whole) < len(records):
                 await self._thread.call_thread(self._seek_now, TopicPartition(*tp), self._nexts[tp])
             if whole:
-                yield tp, self._run_message(tp, Fetched(epoch, whole), whole[-1])
+                yield tp, self._run_message(tp, Fetched(epoch, whole, passed[tp]), whole[-1].offset, whole[-1].timestamp)
+        for tp in wanted - {TP(tp.topic, tp.partition) for tp in fetched}:
+            epoch, after = epochs[tp], passed[tp]
+            # It began where the last fetch had come to, nobody has moved it, and it found nothing but what nobody gets.
+            if epoch is None or epoch != self._epochs.get(tp) or began[tp] != self._nexts[tp]:
+                continue
+            if after is not None and after > self._nexts[tp]:
+                self._nexts[tp] = after
+                yield tp, self._run_message(tp, Fetched(epoch, (), after), after - 1, 0)
 
     def _not_there(self, offsets: Mapping[TopicPartition, int]) -> None:
         for partition, offset in offsets.items():
@@ -243,9 +256,9 @@ class Consumer(driver.Consumer):
             return records
         return records[:count]
 
-    def _run_message(self, tp: TP, value: Fetched, last: Any) -> ConsumerMessage:
+    def _run_message(self, tp: TP, value: Fetched, offset: int, timestamp: int) -> ConsumerMessage:
         return ConsumerMessage(
-            tp.topic, tp.partition, last.offset, last.timestamp / 1000, CREATE_TIME, None, None, value, None, 0, 0, tp,
+            tp.topic, tp.partition, offset, timestamp / 1000, CREATE_TIME, None, None, value, None, 0, 0, tp,
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 

@@ -109,7 +109,11 @@ class Unit:
             async for event in stream.noack().events():
                 task = self.tasks.get(event.message.partition)
                 if task is not None:
-                    task.accept(event.value.epoch, event.value.records)
+                    fetched = event.value
+                    if fetched.records:
+                        task.accept(fetched.epoch, fetched.records)
+                    if fetched.passed is not None:
+                        task.pass_by(fetched.epoch, event.message.topic, fetched.passed)
                 event.ack()
 
         app.agent(topic, name=self.name)(feed)
@@ -151,7 +155,7 @@ class Unit:
         if self.app.rebalancing:
             return [f"{self.name}: its group is rebalancing"]
         waiting = [task for task in self.tasks.values() if task.phase is not Phase.RUNNING]
-        return [f"{task.name}: {task.refusal or task.phase.name.lower()}" for task in waiting]
+        return [task.refusal or f"{task.name}: {task.phase.name.lower()}" for task in waiting]
 
     def progress(self) -> dict[tuple[str, int], Progress]:
         """Where each task is, by source topic and partition."""

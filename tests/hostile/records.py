@@ -154,7 +154,7 @@ class Records:
                 (META_KEY, json_mutations.mutate(rng, orjson.loads(meta))),
                 (b"c", b"1772357400000"),
                 (position_key("scoring", topics.RESPONSES), Position(42, 41, 4_000_000_000).encode()),
-                (state_prefix("scoring") + b"Aacme", b"\x95\x00\x00\xc2\x90\x90"),
+                (state_prefix("scoring") + b"Aacme", b"\x01\x95\x00\x00\xc2\x90\x90"),
             )
         )
         if rng.randrange(2):

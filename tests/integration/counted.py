@@ -16,7 +16,8 @@ from streams.changelog import META_KEY, Meta
 from streams.execution import Execution
 from streams.processor import Record
 from streams.state import Identity
-from tests.integration.engine_worker import UNIT, Hosted, hosted, source
+from streams.task import TaskRules
+from tests.integration.engine_worker import RULES, UNIT, Hosted, hosted, source
 from tests.integration.topics_reading import settle
 from tests.kafka.topics import TopicAdmin
 from tests.model.counting import Counting, Work, recount, sent_by_key
@@ -51,6 +52,8 @@ class World:
         self.source = source(app)
         self.group = f"{app}-{UNIT}"
         self.changelog = f"{app}-{UNIT}-changelog"
+        self.counting: type[Counting] = Counting
+        """The version of the processor that works here."""
         self.sent = 0
         """Committed source records."""
         self._random = random.Random(app)
@@ -154,9 +157,10 @@ class World:
             entries: dict[bytes, bytes | None] = {r.key or b"": r.value for r in changelog if r.partition == partition}
             kept = {key: value for key, value in entries.items() if value is not None}
             meta = Meta.decode(kept[META_KEY])
-            processors = [Counting(UNIT, (self.source,))]
-            execution = Execution.restored(processors, Identity(partition, meta.partitions, meta.incarnation), kept)
-            work.state[str(partition)] = execution.stores[UNIT].entries
+            counting = self.counting(UNIT, (self.source,))
+            execution = Execution.restored([counting], Identity(partition, meta.partitions, meta.incarnation), kept)
+            counts = execution.stores[UNIT].entries
+            work.state[str(partition)] = {key: b"%d" % counting.read(value) for key, value in counts.items()}
             if (position := execution.position(self.source)) is not None:
                 work.positions[UNIT, str(partition)] = position
         return work
@@ -206,9 +210,9 @@ class World:
             await client.close()
 
     @asynccontextmanager
-    async def unit(self) -> AsyncIterator[Hosted]:
+    async def unit(self, rules: TaskRules = RULES) -> AsyncIterator[Hosted]:
         """A unit in this process, ready; stopped in order at the end."""
-        one = hosted(self.bootstrap, self.app)
+        one = hosted(self.bootstrap, self.app, counting=self.counting, rules=rules)
         await one.start()
         try:
             await until(lambda: one.unit.ready, "the unit is ready")

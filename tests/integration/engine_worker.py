@@ -51,14 +51,16 @@ class Hosted:
         await self.broker.stop()
 
 
-def hosted(bootstrap: str, app: str, noted: Noted | None = None) -> Hosted:
+def hosted(
+    bootstrap: str, app: str, noted: Noted | None = None, counting: type[Counting] = Counting, rules: TaskRules = RULES
+) -> Hosted:
     """A unit on a real broker."""
     connection = Connection(bootstrap)
     broker = KafkaBroker(connection)
     noted = noted or Noted()
     fatal: list[str] = []
     unit = Unit(
-        app, UNIT, [Counting(UNIT, (source(app),), f"{app}-")], connection, broker, RULES, noted, fatal.append,
+        app, UNIT, [counting(UNIT, (source(app),), f"{app}-")], connection, broker, rules, noted, fatal.append,
         session_timeout_s=SESSION_TIMEOUT_S, heartbeat_s=HEARTBEAT_S,
     )  # fmt: skip
     return Hosted(unit, broker, noted, fatal)

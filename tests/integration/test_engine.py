@@ -1,10 +1,12 @@
 """Units on real brokers: who reads what from where, hand-over, crashes and zombies; everything held against a recount of what
 was sent."""
 
+import asyncio
 import random
 import re
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from streams.changelog import META_KEY
 from streams.phase import Phase
 from tests.conftest import Broker
 from tests.integration.counted import KEYS, PARTITIONS, Process, World, until
-from tests.integration.engine_worker import UNIT, Hosted, hosted
+from tests.integration.engine_worker import RULES, UNIT, Hosted, hosted
+from tests.integration.topics_reading import settle
 
 
 @pytest.fixture
@@ -138,6 +141,25 @@ async def test_a_running_task_that_retention_overtakes_does_not_skip_what_it_has
         await until(lambda: task.phase is Phase.REFUSED, "the task is refused")
         assert re.search(r"begins at 300, the position says \d+: retention deleted \d+ offsets before", task.refusal or "")
         assert 0 < len(await world.committed(f"{world.app}-seen")) < 300
+
+
+async def test_retention_that_takes_nothing_but_markers_and_aborted_records_leaves_no_gap(world: World) -> None:
+    async with world.producer(transactional_id=f"{world.app}-upstream") as upstream:
+        for aborted in (False, True):
+            await upstream.begin_transaction()
+            await upstream.send_and_wait(world.source, b"v", b"k", 0)
+            await (upstream.abort_transaction() if aborted else upstream.commit_transaction())
+    await asyncio.to_thread(settle, world.bootstrap, world.source)
+    world.sent = 1
+    async with world.unit(replace(RULES, passed_after_s=0.2)) as one:
+        await until(lambda: one.unit.tasks[0].positions == {world.source: 4}, "markers and aborted records are passed by")
+        async with world.admin() as admin:
+            await admin.delete_records({TopicPartition(world.source, 0): RecordsToDelete(before_offset=4)})
+    async with world.unit() as one:
+        assert (one.noted.gaps, one.unit.tasks[0].positions) == ([0] * PARTITIONS, {world.source: 4})
+        await world.send(5, partitions=[0])
+        await world.done()
+        assert len(await world.committed(world.source)) == 5
 
 
 async def test_the_end_of_a_units_consumer_is_not_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,14 +83,15 @@ def _positions(consumer: Consumer, changelog: str, key: bytes) -> dict[int, int]
     missing = _partitions(consumer, [changelog])
     back = TAIL
     while missing:
-        tails = []
+        tails, lows = [], {}
         for partition in missing:
             low, high = consumer.get_watermark_offsets(partition, ANSWER_TIMEOUT_S)
             tails.append(TopicPartition(changelog, partition.partition, max(low, high - back)))
+            lows[partition.partition] = low
         for message in _to_end(consumer, tails):
             if message.key() == key:
                 found[message.partition()] = Position.decode(message.value()).next
-        missing = [tail for tail in tails if tail.partition not in found and tail.offset > 0]
+        missing = [tail for tail in tails if tail.partition not in found and tail.offset > lows[tail.partition]]
         back *= 10
     return found
 

@@ -157,16 +157,22 @@ class World:
         if not self.transactional:
             return False
         names = [topic.name for topic in self.plan]
-        try:
-            return self.ends(*names) != self.ends(*names, committed=False)
-        except KafkaException as error:
-            if error.args[0].code() in MOVING:
-                return True
-            raise
+        return self.ends(*names) != self.ends(*names, committed=False)
 
     def ends(self, *names: str, committed: bool = True) -> dict[tuple[str, int], int]:
         """Of each partition the last stable offset, or with `committed` False the log end. Not for the embedded broker."""
-        return ends(self.admin, names, committed)
+        found: dict[tuple[str, int], int] = {}
+
+        def answered() -> bool:
+            try:
+                found.update(ends(self.admin, names, committed))
+            except KafkaException as error:
+                if error.args[0].code() not in MOVING:
+                    raise
+            return bool(found)
+
+        until(answered, f"all partitions of {names} are led", ANSWER_TIMEOUT_S, POLL_S)
+        return found
 
     def wait_processed(self, *agents: str, timeout_s: float = PROCESSED_TIMEOUT_S) -> None:
         """Return when the agents (without names: all) have nothing left to do. Raises AssertionError."""

@@ -21,8 +21,8 @@ class Counting:
         """One more for each."""
         for record in batch:
             key = record.topic.encode() + b"/" + (record.key or b"")
-            count = int(state.get(key) or b"0") + 1
-            state.put(key, b"%d" % count)
+            count = self.read(state.get(key)) + 1
+            state.put(key, self.kept(count))
             outbox.send(self._out, self.name.encode() + b"/" + key, b"%d %d" % (record.offset, count), now.at(record.timestamp))
             outbox.send(
                 self._seen, b"%s/%s" % (self.name.encode(), record.topic.encode()), b"%d" % record.offset, record.timestamp
@@ -31,6 +31,32 @@ class Counting:
 
     def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """Time brings nothing."""
+
+    def kept(self, count: int) -> bytes:
+        """A count as it is kept."""
+        return b"%d" % count
+
+    def read(self, value: bytes | None) -> int:
+        """A count as it was kept."""
+        return int(value or b"0")
+
+
+class PackedCounting(Counting):
+    """The second version, which keeps counts in four bytes."""
+
+    version = 2
+
+    def kept(self, count: int) -> bytes:
+        """Big-endian."""
+        return count.to_bytes(4, "big")
+
+    def read(self, value: bytes | None) -> int:
+        """Big-endian."""
+        return int.from_bytes(value or b"", "big")
+
+    def upgrade(self, version: int, key: bytes, value: bytes) -> bytes | None:
+        """See `streams.processor.Upgrading`."""
+        return self.kept(super().read(value))
 
 
 @dataclass

@@ -68,12 +68,12 @@ CASES = {
     "source truncated": Case(
         lambda bench: bench.cluster.log("in", 0).truncate(5),
         r"in-0 ends at 5, the position says \d+: the topic was recreated or truncated",
-        r"restore it, or delete topic app-counting-changelog and the offsets of group app-counting to start anew",
+        r"restore it, or start anew: npstream rebuild --agent counting",
     ),
     "source recreated": Case(
         recreate,
         r"in-0 holds another record at offset \d+ than the one consumed: the topic was recreated",
-        r"restore it, or delete topic app-counting-changelog and the offsets of group app-counting to start anew",
+        r"restore it, or start anew: npstream rebuild --agent counting",
     ),
     "source gone": Case(lambda bench: remove(bench, "in"), r"source topic in does not exist", r"create it"),
     "source grown": Case(
@@ -87,23 +87,23 @@ CASES = {
     "changelog gone": Case(
         lambda bench: remove(bench, CHANGELOG),
         r"changelog app-counting-changelog does not exist",
-        r"restore it, or delete topic app-counting-changelog and the offsets of group app-counting to start anew",
+        r"restore it, or start anew: npstream rebuild --agent counting",
     ),
     "changelog with too few partitions": Case(
         lambda bench: bench.cluster.topics.update({CHANGELOG: []}),
         r"changelog app-counting-changelog has 0 partitions, and this is partition 0",
-        r"it needs as many as its sources",
+        r"it needs as many as its sources; restore it, or start anew: npstream rebuild --agent counting",
     ),
     "changelog emptied": Case(
         lambda bench: lose_changelog(bench, 17),
         r"changelog app-counting-changelog is empty here, but group app-counting has committed offset 17 of in-0: "
         r"the state was lost",
-        r"restore it, or delete the group's offsets to count again from the start",
+        r"restore it, or start anew: npstream rebuild --agent counting",
     ),
     "changelog beheaded": Case(
         lambda bench: bench.cluster.log(CHANGELOG, 0).delete_before(3),
         r"changelog app-counting-changelog holds records but no meta record: it was truncated, or is not ours",
-        r"restore it, or delete topic app-counting-changelog",
+        r"restore it, or start anew: npstream rebuild --agent counting",
     ),
     "newer format": Case(
         reformat, r"the changelog has format 99, this version reads 1", r"run the version that wrote it, or restore it"
@@ -111,6 +111,16 @@ CASES = {
     "state of another processor": Case(
         lambda bench: append(bench, state_prefix("other") + b"k", b"v"),
         r"the changelog holds state of processor 'other', which this unit does not run",
+        r"run the version that wrote it",
+    ),
+    "state of a newer version": Case(
+        lambda bench: append(bench, state_prefix("counting") + b"k", b"\x02v"),
+        r"state of processor 'counting' in version 2, this worker reads versions up to 1: a newer version of npstream has",
+        r"run the version that wrote it, or restore it, or start anew: npstream rebuild --agent counting",
+    ),
+    "state of nobody": Case(
+        lambda bench: append(bench, state_prefix("counting") + b"k", b""),
+        r"a state value of processor 'counting' reads b'': the changelog is not one of ours",
         r"run the version that wrote it",
     ),
     "position of another processor": Case(
@@ -145,9 +155,9 @@ CASES = {
     ),
     "hanging transaction": Case(
         lambda bench: append(bench, b"c", b"1", Transaction()),
-        r"a transaction hangs in app-counting-changelog-0: stable end \d+, end \d+, after 60 s",
-        r"find it with `kafka-transactions.sh find-hanging --topic app-counting-changelog --partition 0` and abort it there, "
-        r"then restart this worker",
+        r"a transaction hangs in app-counting-changelog-0: it began at offset \d+, and has not ended after 60 s",
+        r"end it with `kafka-transactions.sh --bootstrap-server \$KAFKA abort --topic app-counting-changelog --partition 0 "
+        r"--start-offset \d+`, then restart this worker",
     ),
 }
 
@@ -188,6 +198,7 @@ def test_a_refusal_says_in_one_line_what_happened_and_what_to_do(case: Case) -> 
         return message
 
     message = run(scenario(Bench()))
+    assert message.startswith("counting-0: ")
     assert "\n" not in message
     for expected in (case.happened, case.to_do):
         assert re.search(expected, message), message

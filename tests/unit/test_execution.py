@@ -1,10 +1,11 @@
 """The pure part of a task, through the TestDriver: staging, skipping, restoring, time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from streams.changelog import ChangelogUnreadable, Meta, Position, state_prefix
+from streams.changelog import ChangelogUnreadable, Meta, Position, position_key, state_prefix
 from streams.draft import Kept
 from streams.execution import Execution
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime
@@ -110,6 +111,21 @@ def test_a_position_never_goes_back_when_an_old_batch_is_read_again() -> None:
     assert execution.position("in") == 6
 
 
+def test_an_idle_position_moves_past_what_nobody_gets_and_the_last_record_stays_known() -> None:
+    execution = Execution([Counting()], Identity(0, 1, "i"))
+    never_read = execution.tick(NOON, Kept(), {"in": 9})
+    assert never_read.empty  # without a position reading begins at the start of the topic
+    execution.commit(execution.process(_records(6), NOON, Kept()))
+    execution.commit(execution.tick(NOON, Kept()))
+    before, clock = execution.positions["counting", "in"], execution.clock
+    draft = Kept()
+    execution.commit(execution.tick(clock, draft, {"in": 9, "other": 99}))
+    assert draft.changes == [(position_key("counting", "in"), b"9 5 %d" % before.fingerprint)]
+    assert execution.positions["counting", "in"] == replace(before, next=9)
+    assert execution.tick(clock, Kept(), {"in": 9}).empty
+    assert execution.tick(clock, Kept(), {"in": 8}).empty
+
+
 def test_a_value_that_did_not_change_is_not_written() -> None:
     store = Store()
     execution = Execution([Counting()], Identity(0, 1, "i"))
@@ -138,7 +154,7 @@ def test_a_newer_format_is_refused() -> None:
 def test_the_store_knows_its_size_in_bytes() -> None:
     store = Store()
     for key, value in ((b"a", b"123"), (b"a", b"1"), (b"b", b""), (b"a", None), (b"zz", None)):
-        store.apply(key, value)
+        store.apply({key: value})
     assert store.bytes == sum(len(k) + len(v) for k, v in store.entries.items()) == 1
 
 

@@ -51,7 +51,7 @@ class StateAgainstADict(RuleBasedStateMachine):
     def restore(self, key: bytes, value: bytes | None) -> None:
         if key in self.touched:
             return
-        self.store.apply(key, value)
+        self.store.apply({key: value})
         for entries in (self.committed, self.present):
             entries.pop(key, None)
             if value is not None:
@@ -106,7 +106,7 @@ def test_a_pass_goes_on_after_a_restore_from_its_cursor(keys: set[bytes], prefix
     while True:
         store = Store()
         for key in keys:
-            store.apply(key, b"")
+            store.apply({key: b""})
         share = store.scan(prefix, after, limit)
         if not share:
             break
@@ -118,10 +118,10 @@ def test_a_pass_goes_on_after_a_restore_from_its_cursor(keys: set[bytes], prefix
 def test_keys_deleted_during_a_pass_are_left_out_and_keys_added_may_be_missing() -> None:
     store = Store()
     for key in (b"a", b"b", b"c", b"d"):
-        store.apply(key, b"")
+        store.apply({key: b""})
     assert store.scan(b"", b"", 1) == [b"a"]
-    store.apply(b"b", None)
-    store.apply(b"bb", b"")
+    store.apply({b"b": None})
+    store.apply({b"bb": b""})
     assert store.scan(b"", b"a", 5) == [b"c", b"d"]
     assert store.scan(b"", b"", 5) == [b"a", b"bb", b"c", b"d"]
 

@@ -168,7 +168,7 @@ def test_a_state_that_its_processor_cannot_go_on_with_is_refused_at_once() -> No
         worker = bench.worker()
         worker.start()
         await until(lambda: worker.task.phase is Phase.REFUSED)
-        assert worker.task.refusal == "the state was made with other windows: set them back"
+        assert worker.task.refusal == "counting-0: the state was made with other windows: set them back"
         assert worker.fatal == []
         assert worker.noted.failures == []
         await bench.end()

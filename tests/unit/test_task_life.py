@@ -128,6 +128,54 @@ def test_one_record_whose_changes_do_not_fit_stops_the_worker_with_the_reason() 
     run(scenario(Bench(transactional=False, processors=[Counting(f"a-processor-{i}") for i in range(4)])))
 
 
+# What nobody gets.
+
+
+def test_an_idle_task_notes_that_it_has_passed_by_what_nobody_gets() -> None:
+    async def scenario(bench: Bench) -> None:
+        worker = await bench.running()
+        bench.cluster.send("in", b"a", b"b", aborted=True)
+        position, end = worker.task.positions["in"], bench.cluster.log("in", 0).ends.high
+        worker.task.pass_by(worker.task._epoch - 1, "in", end + 100)  # from before the last opening
+        worker.task.pass_by(worker.task._epoch, "in", end)
+        await wait(bench.rules.passed_after_s - 5)
+        assert worker.task.positions == {"in": position}
+        await wait(10.0)
+        assert worker.task.positions == {"in": end}
+        written = len(bench.changelog)
+        await wait(2 * bench.rules.passed_after_s)
+        assert len(bench.changelog) == written
+        await worker.gone()
+        bench.cluster.log("in", 0).delete_before(end)  # what retention does
+        worker = bench.worker()
+        worker.start()
+        await until(lambda: worker.task.idle)
+        assert (worker.noted.gaps, worker.flow.moves) == ([0], [{"in": end}])
+        await bench.end()
+
+    run(scenario(Bench()))
+
+
+def test_a_task_with_work_before_it_passes_by_nothing() -> None:
+    async def scenario(bench: Bench) -> None:
+        worker = await bench.running()
+        worker.flow.hold(0)
+        bench.send(10)
+        first, *others = bench.cluster.log("in", 0).committed(worker.task.positions["in"], 1 << 60)
+        worker.faults.plan("before batch commit", None)
+        worker.task.accept(worker.task._epoch, [first])
+        await worker.faults.reached.wait()
+        worker.task.accept(worker.task._epoch, others)
+        worker.task.pass_by(worker.task._epoch, "in", bench.cluster.log("in", 0).ends.high)
+        await wait(5.0)  # a tick is due, with others in the inbox
+        worker.faults.resume.set()
+        await until(lambda: worker.task.idle)
+        assert bench.sent == bench.wanted.sent
+        await bench.end()
+
+    run(scenario(Bench(rules=replace(RULES, passed_after_s=0.0))))
+
+
 # Ticks.
 
 

@@ -200,5 +200,5 @@ def test_a_state_of_other_windows_is_refused() -> None:
     check_windows(state, SPANS, "scoring")
     state.commit()
     state.cache.clear()
-    with pytest.raises(WindowsChanged, match=r"scoring was counted with windows of \[2, 5, 9\] days .* the settings say \[7\]"):
+    with pytest.raises(WindowsChanged, match=r"was counted with windows of \[2, 5, 9\] days .* the settings say \[7\]"):
         check_windows(state, Spans((7,), 3), "scoring")
