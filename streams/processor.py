@@ -7,7 +7,7 @@ or none of them. This is the only module of `streams` that a processor may impor
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from streams.partitioner import partition_of as partition_of
 
@@ -141,13 +141,17 @@ class State(Protocol):
         whenever a batch is abandoned, so objects kept here may be changed in place, as long as every change is also `put`
         before `process` or `tick` returns."""
 
+    def position(self, topic: str) -> int:
+        """The first offset of a source that this processor had not processed before this batch; 0 if it never read it."""
+
     def get(self, key: bytes) -> bytes | None: ...
     def put(self, key: bytes, value: bytes) -> None: ...
     def delete(self, key: bytes) -> None: ...
 
     def scan(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
-        """Up to `limit` keys that start with `prefix` and are greater than `after`, in order: for bounded ticks with a
-        cursor. Keys first written after a pass over the prefix began (with `after=b""`) may be missing from that pass."""
+        """Up to `limit` keys that start with `prefix` and are greater than `after`, in order, this batch's own among them: for
+        bounded ticks with a cursor. Keys first written by a later batch than that in which a pass over the prefix began (with
+        `after=b""`) may be missing from that pass."""
 
 
 class Processor(Protocol):
@@ -167,3 +171,18 @@ class Processor(Protocol):
 
     def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """What passing time brings, at `now` in ms: a bounded share; set `Outbox.more` for another, keep a cursor in state."""
+
+
+@runtime_checkable
+class Led(Processor, Protocol):
+    """A processor that must know some of its sources before it reads the others: a list that decides what they may bring."""
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """The sources among `sources` that are read first: whenever a task is opened, to the end that they have then. What
+        comes to them later is read as it comes, like any other source."""
+
+
+def leading_of(processors: Sequence[Processor]) -> tuple[str, ...]:
+    """The leading sources of these processors, in order."""
+    return tuple(sorted({topic for one in processors if isinstance(one, Led) for topic in one.leading}))

@@ -4,12 +4,14 @@ are lists. Batches are as large as the test says, and a crash is an item in a te
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 
 from streams.changelog import META_KEY, Meta, new_incarnation
 from streams.draft import Kept
 from streams.execution import Batch, Execution
 from streams.partitioner import partition_of
-from streams.processor import Headers, Outgoing, Processor
+from streams.processor import Headers, Outgoing, Processor, leading_of
 from streams.state import Identity
 
 DRIVER_STEPS = 100_000
@@ -38,6 +40,9 @@ class _Task:
 
     def __init__(self, processor: Processor, partition: int, partitions: int, now: int) -> None:
         self.processor = processor
+        self.leading = leading_of([processor])
+        self.led: dict[str, int] = {}
+        """Of each leading source the end at the last opening: until there nothing else is read."""
         self.changelog: dict[bytes, bytes] = {}
         self.bookmarks = dict.fromkeys(processor.sources, 0)
         self.read = dict(self.bookmarks)
@@ -52,8 +57,10 @@ class _Task:
             else:
                 self.changelog[key] = value
 
-    def reopen(self) -> None:
-        """Restore from the changelog alone, and read from a bookmark that lags behind, as a group offset does."""
+    def reopen(self, ends: dict[str, int]) -> None:
+        """Restore from the changelog alone, and read from a bookmark that lags behind, as a group offset does; the leading
+        sources first, to their `ends`."""
+        self.led = ends
         meta = Meta.decode(self.changelog[META_KEY])
         self.identity = Identity(self.identity.partition, meta.partitions, meta.incarnation)
         self.execution = Execution.restored([self.processor], self.identity, self.changelog)
@@ -120,7 +127,13 @@ class TestDriver:
     def restart(self) -> None:
         """Open every task again from its changelog alone."""
         for task in self._tasks:
-            task.reopen()
+            task.reopen(self._leading_ends(task))
+
+    def start_anew(self) -> None:
+        """Forget every state, as if changelogs and groups had been deleted, and read all sources again from their beginning."""
+        self._tasks = [_Task(t.processor, t.identity.partition, self.partitions, self.now) for t in self._tasks]
+        for task in self._tasks:
+            task.led = self._leading_ends(task)
 
     def sent(self, topic: str) -> list[Sent]:
         """Everything in the topic, partition by partition, in order."""
@@ -149,11 +162,17 @@ class TestDriver:
         return len(records) - 1
 
     def _next(self, task: _Task, batch: int) -> list[Sent]:
-        records: list[Sent] = []
-        for topic in task.processor.sources:
-            start = task.read[topic]
-            records += self._topics[topic][task.identity.partition][start : start + batch - len(records)]
-        return records
+        """Of all sources as they came: the oldest timestamp first, each source in its own order."""
+        partition = task.identity.partition
+        unled = [topic for topic in task.leading if task.read[topic] < task.led.get(topic, 0)]
+        waiting = (
+            self._topics[topic][partition][task.read[topic] : task.read[topic] + batch]
+            for topic in unled or task.processor.sources
+        )
+        return list(islice(merge(*waiting, key=lambda record: record.timestamp), batch))
+
+    def _leading_ends(self, task: _Task) -> dict[str, int]:
+        return {topic: len(self._topics[topic][task.identity.partition]) for topic in task.leading}
 
     def _step(self, task: _Task, batch: int) -> bool:
         records = self._next(task, batch)
