@@ -14,6 +14,18 @@ from tests.strategies import START, Arriving, Round
 EVENT_TOPICS = (topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.PROMOTERS)
 
 
+def erasures_of(driver: TestDriver) -> recount.Erasures:
+    """The list of the erased, as the topic has it: a stray has the key of an entry, and its tombstone, elsewhere."""
+    last = {(record.partition, record.key): record.value for record in driver.sent(topics.ERASURES)}
+    entries = [json.loads(value) for value in last.values() if value is not None]
+    return recount.erasures_by_account(
+        recount.Erasure(
+            entry["account_id"], entry["respondent_hash"], entry["counts"], entry["position"], parse_time(entry["erased_at"])
+        )
+        for entry in entries
+    )
+
+
 class Played:
     """A driver that has processed some rounds, and the wall clock at which it processed each record."""
 
@@ -70,19 +82,7 @@ class Played:
 
     @property
     def erasures(self) -> recount.Erasures:
-        """The list of the erased, as the topic has it: a stray has the key of an entry, and its tombstone, elsewhere."""
-        last = {(record.partition, record.key): record.value for record in self.driver.sent(topics.ERASURES)}
-        entries = [json.loads(value) for value in last.values() if value is not None]
-        return recount.erasures_by_account(
-            recount.Erasure(
-                entry["account_id"],
-                entry["respondent_hash"],
-                entry["counts"],
-                entry["position"],
-                parse_time(entry["erased_at"]),
-            )
-            for entry in entries
-        )
+        return erasures_of(self.driver)
 
     def settle(self) -> None:
         """Let two days pass, so that no partition's clock is still ahead of the wall clock."""
