@@ -98,13 +98,13 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "Erasure": {
         "account_id": "acme",
         "respondent_id": "u-17@acme.example",
-        "counts": "keep",
+        "counts": "remove",
         "requested_at": "2026-03-05T11:00:00.000Z",
     },
     "Erased": {
         "account_id": "acme",
         "respondent_hash": "d69f81852571489875c8dbb5edced6f5671b0e03bb16c53ab03ff2264e571474",
-        "counts": "keep",
+        "counts": "remove",
         "erased_at": "2026-03-05T11:00:00.250Z",
         "position": 1042,
     },
