@@ -14,12 +14,17 @@ An entry of the list that the state does not have comes from before: the state w
 is taken over as of the present position, and whoever it means is erased if the state knows them.
 
 Whatever else has the key of an entry is replaced by the entry again, so the list loses nobody.
+
+The broker compacts what it has closed, and closes a segment when something is written after its time: so that a command does
+not stay in the files of a quiet partition for ever, a tombstone of nothing follows it every day for some weeks.
 """
 
 import re
 import sys
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from agents import keys
 from agents.accounts import Account
@@ -33,13 +38,20 @@ from schemas import topics
 from schemas.codec import dumps, loads
 from schemas.dead_letters import Reason, Unusable
 from schemas.erasures import entry_key, respondent_hash
-from streams.processor import Outbox, Record, State, partition_of
+from schemas.topics import COMPACTION_LAG_DAYS
+from streams.processor import DAY_MS, Outbox, Record, State, partition_of
 
 FEW_ACCOUNTS: Final = 5
 """The keys of so many accounts are each looked for by themselves. For more, all responses are looked through once: a million
 take a second or two, and to find one account's keys among them takes a tenth of that."""
+TOUCHED_DAYS: Final = 4 * COMPACTION_LAG_DAYS
+"""How long a tombstone is written every day: until what stood before it was compacted, and with time to spare."""
+TOUCH_KEY: Final = b""
+"""Of these tombstones: no entry and no account has it."""
 KEEP, REMOVE = "keep", "remove"
 
+_encode = msgspec.msgpack.Encoder().encode
+_decode_touches = msgspec.msgpack.Decoder(tuple[int, int]).decode
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -173,7 +185,21 @@ class Erasing:
         """Leave nothing under the record's key but the entry that has it, if one has (step 3)."""
         entry = self._erased.entry_under(record.key)
         if record.key is not None and entry != record.value:
+            self._state.put(keys.TOUCHES, _encode((self._ledger.day + TOUCHED_DAYS, self._ledger.day)))
             self._outbox.send(topics.ERASURES, record.key, entry, record.timestamp, route=record.partition)
+
+
+def touch(state: State, now: int, outbox: Outbox) -> None:
+    """What passing time brings to the list, at `now` in ms: a tombstone a day, for as long as there may be a command in it."""
+    value = state.get(keys.TOUCHES)
+    if value is None:
+        return
+    (until, last), day = _decode_touches(value), now // DAY_MS
+    if day > until:
+        state.delete(keys.TOUCHES)
+    elif day > last:
+        state.put(keys.TOUCHES, _encode((until, day)))
+        outbox.send(topics.ERASURES, TOUCH_KEY, None, now, route=state.partition)
 
 
 def _read(fields: Any) -> _Asked:

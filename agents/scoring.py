@@ -11,7 +11,7 @@ from agents import rollover
 from agents.acceptance import Acceptance
 from agents.accounts import Account
 from agents.burying import bury
-from agents.erasing import Erasing
+from agents.erasing import Erasing, touch
 from agents.ledger import Ledger
 from agents.publishing import Publishing
 from agents.responses import Said, decode, read
@@ -112,6 +112,7 @@ class Scoring:
         outbox.more |= rollover.advance(
             ledger, Publishing(ledger, outbox), now, self.settings.roll_accounts, self.settings.sweep_keys
         )
+        touch(state, now, outbox)
         ledger.trim()
 
     def _accept(

@@ -20,6 +20,7 @@ COMMANDS = {
     "top": "Live tables of accounts, segments and detractors.",
     "tail": "Follow detractors, promoters, changes, scores or dead letters.",
     "dlq": "List, show and replay dead letters.",
+    "erase": "Erase a respondent's personal data, and prove it.",
     "verify": "Recount everything from the source topic, and compare.",
     "check": "Check settings, broker, topics and permissions.",
     "settings": "Show every setting, its value and where it came from.",

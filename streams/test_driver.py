@@ -3,7 +3,7 @@ are lists. Batches are as large as the test says, and a crash is an item in a te
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
 
@@ -33,6 +33,8 @@ class Sent:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    arrived: int = field(default=0, compare=False)
+    """How many records of all topics came before it."""
 
 
 class _Task:
@@ -78,6 +80,7 @@ class TestDriver:
         self.partitions = partitions
         self.facts: Counter[tuple[str, ...]] = Counter()
         self.gauges: dict[tuple[str, ...], float] = {}
+        self._arrived = 0
         self._topics: dict[str, list[list[Sent]]] = defaultdict(lambda: [[] for _ in range(partitions)])
         self._tasks = [_Task(processor, p, partitions, now) for processor in processors for p in range(partitions)]
 
@@ -156,20 +159,20 @@ class TestDriver:
         else:
             partition = home if route is None else partition_of(route, self.partitions)
         records = self._topics[event.topic][partition]
-        records.append(
-            Sent(event.topic, partition, len(records), event.timestamp, event.key, event.value, tuple(event.headers))
-        )
+        offset, headers = len(records), tuple(event.headers)
+        records.append(Sent(event.topic, partition, offset, event.timestamp, event.key, event.value, headers, self._arrived))
+        self._arrived += 1
         return len(records) - 1
 
     def _next(self, task: _Task, batch: int) -> list[Sent]:
-        """Of all sources as they came: the oldest timestamp first, each source in its own order."""
+        """Of all sources, as they came."""
         partition = task.identity.partition
         unled = [topic for topic in task.leading if task.read[topic] < task.led.get(topic, 0)]
         waiting = (
             self._topics[topic][partition][task.read[topic] : task.read[topic] + batch]
             for topic in unled or task.processor.sources
         )
-        return list(islice(merge(*waiting, key=lambda record: record.timestamp), batch))
+        return list(islice(merge(*waiting, key=lambda record: record.arrived), batch))
 
     def _leading_ends(self, task: _Task) -> dict[str, int]:
         return {topic: len(self._topics[topic][task.identity.partition]) for topic in task.leading}

@@ -68,7 +68,9 @@ class Played:
         now = self.driver.now
         for one in arriving:
             now += one.after_ms
-            self.driver.pipe(one.topic, one.key, one.value, now, one.headers, partition=one.partition)
+            # Of commands it is the wall clock: nothing tells the recount how far others have moved the clock of a task.
+            when = now if one.topic == topics.RESPONSES else self.driver.now
+            self.driver.pipe(one.topic, one.key, one.value, when, one.headers, partition=one.partition)
 
     def run(self, batch: int) -> None:
         self.driver.run(batch)

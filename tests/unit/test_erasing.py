@@ -13,7 +13,7 @@ from schemas.erasures import entry_key, respondent_hash
 from streams.partitioner import partition_of
 from streams.processor import DAY_MS
 from streams.test_driver import Sent
-from tests.unit.test_scoring import Acme, response, retraction
+from tests.unit.test_scoring import TODAY, Acme, response, retraction
 
 pytestmark = pytest.mark.parametrize("batch", [1, 7, 500])
 
@@ -247,3 +247,17 @@ def test_an_entry_that_an_older_state_does_not_know_is_carried_out(batch: int, c
     assert naming(acme) == []
     assert compacted(acme) == {KEY: entry | {"position": 4}}
     assert acme.account() == ([1, 0, 2] if counts == "keep" else [1, 0, 1])
+
+
+def test_something_is_written_every_day_until_the_command_must_be_compacted(batch: int) -> None:
+    """A segment is closed, and then compacted, when something is written after its time."""
+    acme = erase(Acme(batch).send(response("r-1", 3)))
+    before = len(acme.driver.sent(topics.ERASURES))
+    listed = compacted(acme)
+    for _ in range(60):
+        acme.driver.advance(DAY_MS // 2)
+    touches = acme.driver.sent(topics.ERASURES)[before:]
+    assert {(record.key, record.value) for record in touches} == {(b"", None)}
+    assert [record.timestamp // DAY_MS for record in touches] == list(range(TODAY + 1, TODAY + 29))
+    assert compacted(acme) == listed
+    assert b"X" not in acme.driver.state("scoring")

@@ -171,9 +171,9 @@ def test_a_partition_may_be_revoked_while_its_task_is_led(point: str) -> None:
 def test_the_driver_leads_as_a_worker_does() -> None:
     processor = Led()
     driver = TestDriver([processor], now=0)
-    driver.pipe("in", b"a", b"", timestamp=1)
-    driver.pipe("list", b"a", b"", timestamp=2)
-    driver.pipe("in", b"a", b"", timestamp=3)
+    driver.pipe("in", b"a", b"")
+    driver.pipe("list", b"a", b"")
+    driver.pipe("in", b"a", b"")
     driver.run()
     assert processor.seen == [("in", 0), ("list", 0), ("in", 1)]
     processor.seen.clear()
@@ -181,8 +181,8 @@ def test_the_driver_leads_as_a_worker_does() -> None:
     driver.run()
     assert processor.seen == [("list", 0), ("in", 0), ("in", 1)]
     processor.seen.clear()
-    driver.pipe("in", b"a", b"", timestamp=4)
-    driver.pipe("list", b"a", b"", timestamp=5)
+    driver.pipe("in", b"a", b"")
+    driver.pipe("list", b"a", b"")
     driver.restart()
     driver.run()
     assert processor.seen == [("list", 1), ("in", 2)]
