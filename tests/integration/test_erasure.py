@@ -168,4 +168,4 @@ def test_without_a_worker_it_says_so_and_the_next_worker_does_it(kafka: Broker, 
     assert {one["topic"]: one["alive"] for one in document["read_back"]}[topics.ERASURES] == 1
     with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
         workers.start(agents="scoring").wait_ready()
-        until(lambda: erase(world, "--check", "--account", KEPT)[0] == 0, "the command carried out", 30.0)
+        until(lambda: erase(world, "--check", "--account", KEPT)[0] == 0, "the command carried out", 30.0, 1.0)
