@@ -15,7 +15,7 @@ more, all are let go at the end of a batch; to decode one again costs a tenth of
 class Account:
     """An account's keys in the state, and its table once it was needed."""
 
-    __slots__ = ("account_id", "json", "name", "parts", "respondents", "responses", "table")
+    __slots__ = ("account_id", "erased", "json", "name", "parts", "respondents", "responses", "table")
 
     def __init__(self, account_id: str) -> None:
         self.account_id = account_id
@@ -25,6 +25,8 @@ class Account:
         self.respondents = keys.within(keys.RESPONDENT, self.name)
         self.parts = keys.within(keys.RESPONDENT_PART, self.name)
         self.table: Table | None = None
+        self.erased = False
+        """Whether any of its respondents is erased."""
 
     def response_key(self, response_id: str) -> bytes:
         """Where the state has what is known of a response."""
@@ -46,7 +48,12 @@ class Accounts:
         account = self._known.get(account_id)
         if account is None:
             account = self._known[account_id] = Account(account_id)
+            account.erased = self._state.get(keys.ANY_ERASED + account.name) is not None
         return account
+
+    def has_table(self, account: Account) -> bool:
+        """Whether anything was ever counted for it."""
+        return account.table is not None or self._state.get(keys.ACCOUNT + account.name) is not None
 
     def table(self, account: Account, day: int) -> Table:
         """The account's table as of a day, or of a later one if it is there already; a new one if there was none."""

@@ -145,6 +145,17 @@ class History:
             return
         self._state.put(self.key, _encode((self.newest, self._parts, self._row)))
 
+    def entries(self) -> list[Entry]:
+        """All of it, oldest first."""
+        return [entry for part in self._parts for entry in self._read(part)] + self.newest
+
+    def delete(self) -> None:
+        """Let go of all of it, in the state too."""
+        for part in self._parts:
+            self._state.delete(self._part_key(part.number))
+        self._parts, self.newest, self._row = [], [], 0
+        self.save()
+
     def _move(self) -> None:
         """Move the oldest of the newest to the older parts."""
         moved = self.newest[:MOVED]

@@ -14,7 +14,7 @@ from agents.history import Entry, History
 from agents.responses import Pairs
 from agents.statistics import nps
 from agents.tables import Tables
-from agents.versions import Known, decode_known, encode_known
+from agents.versions import Known, decode_known, encode_known, erased
 from agents.windows import FOREVER, Spans, Table
 from schemas.times import format_day
 from streams.processor import DAY_MS, State
@@ -160,6 +160,30 @@ class Ledger:
                 gathered.held[until, category] -= 1
         if before is not None and until != day:
             self._follow(account, table, before, day, until)
+
+    def erase(self, account: Account, respondent_id: str, remove: bool) -> None:
+        """Forget a respondent, as far as the history goes; with `remove` the responses no longer count."""
+        history = self.history(account, respondent_id)
+        for entry in reversed(history.entries()):
+            key = account.response_key(entry.response_id)
+            known = self.known(key) if remove else None
+            if known is not None:
+                self.take(account, entry, known, history)
+            self.mark_erased(key)
+        self._long.pop(history.key, None)
+        history.delete()
+
+    def mark_erased(self, key: bytes) -> None:
+        """Leave of a response no more than that there was one."""
+        if self.known(key) is None:
+            self.state.delete(key)
+        else:
+            self.remember(key, erased(self.day))
+
+    def mark_unknown(self, key: bytes) -> None:
+        """Leave such a mark of a response of which nothing is known."""
+        if self.known(key) is None:
+            self.remember(key, erased(self.day))
 
     def settle(self) -> None:
         """Do what was gathered: save long histories, and count in segments. Call it before tables of segments are read."""

@@ -181,8 +181,8 @@ def _look_closely(fields: Any) -> Given:
     if type(fields) is not dict:
         raise Unusable(Reason.WRONG_TYPE, "the record is no JSON object")
     fields = {name: value for name, value in fields.items() if value is not None or name == "score"}
-    ids = (_id("response_id", fields.get("response_id")), _id("account_id", fields.get("account_id")))
-    texts: dict[str, Any] = {name: _id(name, fields[name]) for name in _TEXTS if fields.get(name, "") != ""}
+    ids = (identity("response_id", fields.get("response_id")), identity("account_id", fields.get("account_id")))
+    texts: dict[str, Any] = {name: identity(name, fields[name]) for name in _TEXTS if fields.get(name, "") != ""}
     if fields.get("updated_at", "") != "":
         texts["updated_at"] = fields["updated_at"]
     kind = fields.get("kind", "response")
@@ -198,7 +198,7 @@ def _look_closely(fields: Any) -> Given:
     if "responded_at" not in fields:
         raise Unusable(Reason.MISSING_FIELD, "responded_at: missing")
     if fields.get("respondent_id", "") != "":
-        texts["respondent_id"] = _id("respondent_id", fields["respondent_id"])
+        texts["respondent_id"] = identity("respondent_id", fields["respondent_id"])
     if fields.get("comment", "") != "":
         texts["comment"] = _comment(fields["comment"])
     if "segments" in fields:
@@ -211,7 +211,8 @@ def _look_closely(fields: Any) -> Given:
     return Given(*ids, score, fields["responded_at"], **texts)
 
 
-def _id(field: str, value: Any) -> str:
+def identity(field: str, value: Any) -> str:
+    """The text of an id. Raises `Unusable` for what is none."""
     if value is None:
         raise Unusable(Reason.MISSING_FIELD, f"{field}: missing")
     if type(value) is not str:

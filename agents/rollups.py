@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from agents.burying import bury
 from agents.cells import CellKey, read_key, read_respondents, read_responses
 from agents.rollup import windows_json
 from agents.sources import Segment, Segments
@@ -18,7 +19,7 @@ from agents.statistics import nps
 from agents.windows import Spans, check_windows
 from schemas import topics
 from schemas.codec import dumps
-from schemas.dead_letters import Unusable, dead_letter_headers
+from schemas.dead_letters import Unusable
 from schemas.times import day_of, format_day
 from streams.processor import Outbox, Record, State, StreamTime
 
@@ -88,9 +89,7 @@ class Rollups:
                 if self._take(segments, cell, record.value, day):
                     changed[cell.segment] = number
             except Unusable as error:
-                headers = dead_letter_headers(record, "validate", error.reason, error, str(error))
-                outbox.send(topics.DEAD_LETTERS, record.key, record.value, record.timestamp, headers, route=record.partition)
-                outbox.count("dead_letters", error.reason)
+                bury(record, "validate", error, outbox)
         for name, number in sorted(changed.items(), key=lambda change: change[1]):
             self._publish(segments, segments.used(name), batch[number].timestamp, outbox)
         segments.trim()

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from agents import rollover
 from agents.acceptance import Acceptance
 from agents.accounts import Account
+from agents.burying import bury
+from agents.erasing import Erasing, touch
 from agents.ledger import Ledger
 from agents.publishing import Publishing
 from agents.responses import Said, decode, read
+from agents.strays import STRAY_HEADER, is_marked, never_home
 from agents.versions import digest_of, merged, same_content
 from agents.windows import Spans, check_windows
 from schemas import topics
-from schemas.dead_letters import Reason, Unusable, dead_letter_headers
+from schemas.dead_letters import Reason, Unusable
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime, partition_of
-
-STRAY_HEADER = "nps-stray"
-"""Marks a record that was sent home once."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,13 @@ class ScoringSettings:
 
 
 class Scoring:
-    """From `nps.responses` to scored responses, changes, detractors, promoters, account rollups and segment cells."""
+    """From `nps.responses` to scored responses, changes, detractors, promoters, account rollups and segment cells; and whoever
+    `nps.erasures` names is erased."""
 
     name = "scoring"
-    sources = (topics.RESPONSES,)
+    sources = (topics.RESPONSES, topics.ERASURES)
+    leading = (topics.ERASURES,)
+    """A state that is made anew must know who was erased before it reads what they said."""
 
     def __init__(self, settings: ScoringSettings | None = None) -> None:
         self.settings = settings or ScoringSettings()
@@ -66,12 +69,19 @@ class Scoring:
         check_windows(state, self.spans, self.name)
         ledger = Ledger(self.spans, self._headline, state)
         acceptance = Acceptance(ledger, outbox)
+        erasing = Erasing(ledger, state, outbox)
         partition, partitions = state.partition, state.partitions
         for number, record in enumerate(batch):
             ledger.number = number
             day = now.at(record.timestamp) // DAY_MS
             if day != ledger.day:
+                erasing.sweep()
                 ledger.turn_to(day)
+            if record.topic == topics.ERASURES:
+                erasing.take(batch, number, now.ms)
+                continue
+            if erasing.pending:
+                erasing.sweep()
             stage = "decode"
             try:
                 if record.value is None:
@@ -85,11 +95,12 @@ class Scoring:
                     _send_home(record, account, outbox)
                     continue
             except Unusable as error:
-                headers = dead_letter_headers(record, stage, error.reason, error, str(error))
-                outbox.send(topics.DEAD_LETTERS, record.key, record.value, record.timestamp, headers, route=record.partition)
-                outbox.count("dead_letters", error.reason)
+                bury(record, stage, error, outbox)
+                continue
+            if account.erased and said.respondent_id and erasing.drops(account, said.given.response_id, said.respondent_id):
                 continue
             self._accept(record, account, said, acceptance, ledger, outbox)
+        erasing.sweep()
         Publishing(ledger, outbox).changes(batch)
         ledger.trim()
 
@@ -101,6 +112,7 @@ class Scoring:
         outbox.more |= rollover.advance(
             ledger, Publishing(ledger, outbox), now, self.settings.roll_accounts, self.settings.sweep_keys
         )
+        touch(state, now, outbox)
         ledger.trim()
 
     def _accept(
@@ -112,7 +124,7 @@ class Scoring:
         digest = digest_of(said)
         after = merged(before, said, digest, ledger.day)
         if after is None:
-            outbox.count("duplicates")
+            outbox.count("erased" if before is not None and before.erased else "duplicates")
             return
         if before is not None and same_content(before, after):
             outbox.count("duplicates")
@@ -129,8 +141,8 @@ class Scoring:
 
 def _send_home(record: Record, account: Account, outbox: Outbox) -> None:
     """Send a record to the partition of its account, once. Raises `Unusable` for one that was sent already."""
-    if any(name == STRAY_HEADER for name, _ in record.headers):
-        raise Unusable(Reason.STRAY, f"account_id: partition {record.partition} is not its home, and it was sent home before")
+    if is_marked(record):
+        raise never_home(record)
     headers = [*record.headers, (STRAY_HEADER, b"1")]
     outbox.send(topics.RESPONSES, account.name, record.value, record.timestamp, headers)
     outbox.count("strays")

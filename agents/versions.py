@@ -13,6 +13,7 @@ from zlib import crc32
 import msgspec
 
 from agents.responses import Pairs, Said
+from schemas.times import LATEST_MS
 
 DIGEST_BYTES: Final = 16
 """Of a hash over all that identifies a record's content: ids of events are made of it."""
@@ -20,6 +21,8 @@ STAMP_BYTES: Final = 8
 """How much of it decides among equal versions."""
 RETRACTED: Final = b"\xff" * (STAMP_BYTES + 1)
 """The hash of every retraction: greater than that of any content."""
+ERASED: Final = LATEST_MS
+"""The version of a response whose respondent was erased: greater than that of any record."""
 UNNAMED: Final = (-1, b"")
 """The stamp of segments that nobody has named."""
 
@@ -49,9 +52,19 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     standing: bool = False
     """Whether the last of them still holds."""
 
+    @property
+    def erased(self) -> bool:
+        """Whether its respondent was erased: nothing is left of it, and nothing that comes changes that."""
+        return self.version == ERASED
+
 
 decode_known = msgspec.msgpack.Decoder(Known).decode
 encode_known = _encode
+
+
+def erased(day: int) -> Known:
+    """What takes the place of a response whose respondent is erased on a day."""
+    return Known(ERASED, RETRACTED, day, False)
 
 
 def digest_of(said: Said) -> bytes:

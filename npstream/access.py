@@ -20,8 +20,8 @@ ACCESS: dict[str, Access] = {
         writes=frozenset({topics.RESPONSES, topics.DEAD_LETTERS}),
     ),
     "scoring": Access(
-        reads=frozenset({topics.RESPONSES}),
-        # its own source too: a response that came to the wrong partition is sent home
+        reads=frozenset({topics.RESPONSES, topics.ERASURES}),
+        # its own sources too: what came to the wrong partition is sent home, and the list of the erased replaces the commands
         writes=frozenset(
             {
                 topics.RESPONSES,
@@ -32,6 +32,7 @@ ACCESS: dict[str, Access] = {
                 topics.CELLS,
                 topics.ACCOUNT_ROLLUPS,
                 topics.DEAD_LETTERS,
+                topics.ERASURES,
             }
         ),
     ),

@@ -21,6 +21,7 @@ COMMANDS = {
     "tail": "Follow detractors, promoters, changes, scores or dead letters.",
     "dlq": "List, show and replay dead letters.",
     "rebuild": "Start an agent anew: it counts again from its source.",
+    "erase": "Erase a respondent's personal data, and prove it.",
     "verify": "Recount everything from the source topic, and compare.",
     "check": "Check settings, broker, topics and permissions.",
     "settings": "Show every setting, its value and where it came from.",

@@ -1,18 +1,25 @@
 """Read everything that a verification needs from a system that may be running: source, outputs, and a cut between them.
 
 1. Note the end of the source: that is the cut.
-2. Wait until scoring has passed it, as its changelog says, and rollups the cells that came of it.
+2. Wait until scoring has passed it, as its changelog says; read the list of the erased; wait until rollups has passed the cells
+   that came of both.
 3. Read the outputs, to the end that they have then.
-4. Read the source to the end that it has now: whatever the outputs show has its cause in there.
+4. Read the source to the end that it has now: whatever the outputs show has its cause in there. Read the list again: accounts
+   that have another one by now cannot be proved.
 """
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Final
+
+import orjson
 
 from npstream.admin import connect
 from npstream.failures import CheckFailed
 from npstream.reading import Reader
+from npstream.recount import Erasure, Erasures, erasures_by_account
+from npstream.recount.reading import parse_time
 from npstream.settings import Settings
 from npstream.verification import OUTPUTS, Seen
 from schemas import topics
@@ -35,13 +42,14 @@ async def read_seen(settings: Settings, timeout_s: float) -> Seen:
     names = {agent: changelog_topic(settings.app_id, agent) for agent in ("scoring", "rollups")}
     async with connect(connection) as admin:
         exactly_once = (await admin.cluster()).transactional
-    wanted = [topics.RESPONSES, topics.CELLS, *OUTPUTS, *names.values()]
+    wanted = [topics.RESPONSES, topics.ERASURES, topics.CELLS, *OUTPUTS, *names.values()]
     async with Reader(connection, wanted) as reader:
         # 1. The cut.
         cut = await reader.ends(topics.RESPONSES)
         # 2. Everybody has passed it.
         deadline = time.monotonic() + timeout_s
         await _passed(reader, "scoring", names["scoring"], topics.RESPONSES, cut, deadline, timeout_s)
+        erasures = await erased(reader)
         cells = await reader.ends(topics.CELLS)
         await _passed(reader, "rollups", names["rollups"], topics.CELLS, cells, deadline, timeout_s)
         # 3. The outputs.
@@ -51,7 +59,21 @@ async def read_seen(settings: Settings, timeout_s: float) -> Seen:
         outputs = {topic: await _all(reader, topic) for topic in OUTPUTS}
         # 4. Their causes.
         source = await _all(reader, topics.RESPONSES)
-    return Seen(source, outputs, cut, starts, int(time.time() * 1000), exactly_once)
+        later = await erased(reader)
+    meanwhile = frozenset(account for account, own in later.items() if own != erasures.get(account))
+    return Seen(source, outputs, cut, starts, int(time.time() * 1000), exactly_once, erasures, meanwhile)
+
+
+async def erased(reader: Reader) -> Erasures:
+    """The list of the erased as it stands now; what else has no place in it yet, or never will, is left out."""
+    last = {(record.partition, record.key): record.value for record in await _all(reader, topics.ERASURES)}
+    found = []
+    for value in last.values():
+        with suppress(ValueError, TypeError, KeyError):
+            entry = orjson.loads(value or b"null")
+            account_id, hashed, counts = entry["account_id"], entry["respondent_hash"], entry["counts"]
+            found.append(Erasure(account_id, hashed, counts, entry["position"], parse_time(entry["erased_at"])))
+    return erasures_by_account(found)
 
 
 async def _all(reader: Reader, topic: str) -> list[Record]:

@@ -12,3 +12,5 @@ class RawRecord(NamedTuple):
     value: bytes | None
     headers: Headers = ()
     timestamp: int | None = None
+    partition: int | None = None
+    """None: where the key leads."""

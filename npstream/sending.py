@@ -84,7 +84,12 @@ class Sender:
         try:
             async with asyncio.timeout(self._timeout_s):
                 delivery = await self._producer.send(
-                    self._topic, value, key, timestamp_ms=record.timestamp, headers=list(record.headers)
+                    self._topic,
+                    value,
+                    key,
+                    partition=record.partition,
+                    timestamp_ms=record.timestamp,
+                    headers=list(record.headers),
                 )
         except MessageSizeTooLargeError as error:
             raise UserError(f"a record is larger than the broker takes: {error}; {self._so_far}") from error

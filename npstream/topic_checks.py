@@ -106,6 +106,11 @@ def _configuration(topic: PlannedTopic, config: Mapping[str, str]) -> list[Findi
     if segment > wanted_segment:
         message = f"has segments of {segment >> 20} MB, which are compacted late: restores take long"
         findings.append(_alter(topic, message, "segment.bytes", str(wanted_segment), Status.WARNING))
+    lag = int(config.get("max.compaction.lag.ms", "0"))
+    wanted_lag = int(topic.config.get("max.compaction.lag.ms", lag))
+    if lag > wanted_lag:
+        message = "may keep what was superseded for as long as it likes: erased data would stay in its files"
+        findings.append(_alter(topic, message, "max.compaction.lag.ms", str(wanted_lag), Status.WARNING))
     return findings
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from npstream.settings import Settings
-from schemas.topics import DAY_S, TOPICS, CleanUp
+from schemas.topics import COMPACTION_LAG_DAYS, DAY_S, TOPICS, CleanUp
 from streams.task_name import changelog_topic
 
 CHANGELOG_SEGMENT_BYTES = 64 * 1024 * 1024
@@ -45,7 +45,11 @@ class PlannedTopic:
 
 def changelog_topics(settings: Settings) -> list[PlannedTopic]:
     """The changelog of each unit: compacted only, as many partitions as its sources. A unit has its agent's name."""
-    config = {"cleanup.policy": CleanUp.COMPACT.value, "segment.bytes": str(CHANGELOG_SEGMENT_BYTES)}
+    config = {
+        "cleanup.policy": CleanUp.COMPACT.value,
+        "segment.bytes": str(CHANGELOG_SEGMENT_BYTES),
+        "max.compaction.lag.ms": str(COMPACTION_LAG_DAYS * DAY_MS),
+    }
     return [
         PlannedTopic(
             name=changelog_topic(settings.app_id, unit),

@@ -5,6 +5,8 @@ processor has passed before the outputs were read. What comes of records before 
 may be there already: an event then has its cause, a table equals a recount up to one of the account's own later records. So a
 system can be verified while it runs.
 
+Respondents who were erased are left out from the position that their entry in the list says, or counted without a name.
+
 What cannot be proved is said, and not compared: what retention has removed from a topic, and accounts whose records ask what
 the contract does not answer (two versions of equal age, for one).
 """
@@ -34,6 +36,7 @@ LETTER_SOURCE: Final = tuple(f"__connect.errors.{name}" for name in ("topic", "p
 MOST_MOMENTS: Final = 500
 """A table that may have been read at more moments than these, since much arrives for it just now, is not compared."""
 MOVING: Final = "too much arrived while it was read: verify again when less does"
+ERASED_MEANWHILE: Final = "a respondent was erased while it was read: verify again"
 ROLLING_MS: Final = 10 * 60_000
 """For so long after midnight a table may still be as of yesterday: quiet ones are rolled over in turn, 500 a second."""
 
@@ -62,6 +65,10 @@ class Seen:
     """When the reading ended, in ms, UTC."""
     exactly_once: bool = True
     """False: events may come again, as consumers know by their `ce_id`."""
+    erasures: recount.Erasures = field(default_factory=dict)
+    """The list of the erased, as it stood before the outputs were read."""
+    erased_meanwhile: frozenset[str] = frozenset()
+    """The accounts of which somebody was erased while they were read."""
 
 
 @dataclass(slots=True)
@@ -95,7 +102,12 @@ class _Verification:
             partitions=self.partitions,
             wall=lambda record: seen.read_at,
             as_of=_days_of_scoring(seen.outputs[topics.SCORED]),
+            erasures=seen.erasures,
         )
+        self.unprovable = {
+            account: f"it asks what the contract leaves open: {reason}" for account, reason in self.expected.doubtful.items()
+        } | dict.fromkeys(seen.erased_meanwhile, ERASED_MEANWHILE)
+        """Accounts, and why nothing is proved of them."""
         self.blind_before: dict[int, int] = {}
         """Source partitions of which retention has removed what may still count: the timestamp in ms of the first record."""
         self._of_all: dict[str, Callable[[int], Tables]] = {}
@@ -115,11 +127,11 @@ class _Verification:
         return self.found
 
     def _differs(self, where: str, topic: str, text: str) -> None:
-        reason = self.expected.doubtful.get(where)
+        reason = self.unprovable.get(where)
         if reason is None:
             self.found.differences.append(Difference(where, topic, text))
         else:
-            self.found.unproved[where] = f"it asks what the contract leaves open: {reason}"
+            self.found.unproved[where] = reason
 
     # What can be proved at all.
 
@@ -259,12 +271,12 @@ class _Verification:
                 own[segment][record.partition].append(record)
         rows = _last_values(self.seen.outputs[topics.SEGMENT_ROLLUPS])
         self.found.compared[topics.SEGMENT_ROLLUPS] += len(rows)
-        doubtful = {segment for account in self.expected.doubtful for segment in by_account[account]}
+        unprovable = {segment for account in self.unprovable for segment in by_account[account]}
         for segment in sorted(own.keys() | {key.decode(errors="replace") for key in rows}):
             parts = list(own.get(segment, {}).values())
             choices = [_moments(records, self.seen.cut) for records in parts]
-            if segment in doubtful:
-                self.found.unproved[segment] = "an account in it asks what the contract leaves open"
+            if segment in unprovable:
+                self.found.unproved[segment] = "an account in it is not proved"
             elif prod(map(len, choices)) > MOST_MOMENTS:
                 self.found.unproved[segment] = MOVING
             else:
@@ -316,7 +328,7 @@ class _Verification:
 
         @cache
         def of_day(day: int) -> Tables:
-            return count(records, day, self._provable_days(day), self.partitions)
+            return count(records, day, self._provable_days(day), self.partitions, self.seen.erasures)
 
         return of_day
 

@@ -15,7 +15,7 @@ from schemas.examples import EXAMPLES
 from schemas.topics import TOPICS, Topic
 from schemas.vendors import ADAPTERS
 
-CONTRACT_VERSION: Final = "1.0.0"
+CONTRACT_VERSION: Final = "1.1.0"
 """Version of the contract: a new field is a minor one, anything that an existing reader could trip over a major one."""
 
 TYPES: Final[tuple[type[Struct], ...]] = (
@@ -28,6 +28,8 @@ TYPES: Final[tuple[type[Struct], ...]] = (
     events.AccountRollup,
     events.SegmentRollup,
     events.Cell,
+    events.Erasure,
+    events.Erased,
 )
 """What the values of topics are."""
 
@@ -38,6 +40,9 @@ CLOUD_EVENTS: Final = {
     "Promoter": cloudevents.PROMOTER,
 }
 """The `ce_type` of the types that are sent as CloudEvents."""
+
+_BESIDE: Final = {topics.RESPONSES: ("Retraction",), topics.ERASURES: ("Erasure",)}
+"""What the values of a topic may be, besides the type that the topic table names."""
 
 BINDING_VERSION: Final = "0.5.0"
 
@@ -81,7 +86,7 @@ def asyncapi() -> Json:
 
 def _channel(topic: Topic) -> Json:
     configuration: Json = {"cleanup.policy": topic.clean_up.value.split(",")}
-    for entry in ("retention.ms", "max.message.bytes"):
+    for entry in ("retention.ms", "max.compaction.lag.ms", "max.message.bytes"):
         if entry in topic.config:
             configuration[entry] = int(topic.config[entry])
     return {
@@ -101,8 +106,8 @@ def _channel(topic: Topic) -> Json:
 
 
 def _operation(topic: Topic) -> tuple[str, Json]:
-    """What npstream does with a topic: it receives raw payloads, and sends everything else."""
-    action = "receive" if topic.name == topics.RAW else "send"
+    """What npstream does with a topic: it receives raw payloads and commands, and sends everything else."""
+    action = "receive" if topic.name in (topics.RAW, topics.ERASURES) else "send"
     name = action + "".join(part.capitalize() for part in topic.name.split(".")[1:])
     return name, {"action": action, "channel": {"$ref": f"#/channels/{topic.name}"}, "summary": topic.holds}
 
@@ -114,7 +119,7 @@ def _message_names(topic: Topic) -> tuple[str, ...]:
         return ("DeadLetter",)
     if topic.schema is None:
         raise ValueError(f"{topic.name}: the topic table names no schema, and the contract has no message for it")
-    return (topic.schema, "Retraction") if topic.name == topics.RESPONSES else (topic.schema,)
+    return (topic.schema, *_BESIDE.get(topic.name, ()))
 
 
 def _messages() -> Json:

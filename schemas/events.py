@@ -225,3 +225,36 @@ class Cell(Struct, kw_only=True, omit_defaults=True):
 
     responses: Counts | UnsetType = UNSET
     respondents: CellRespondents | UnsetType = UNSET
+
+
+KeptCounts = Annotated[
+    Literal["keep", "remove"],
+    Meta(description="keep: what the respondent said stays counted, without a name; remove: it no longer counts"),
+]
+RespondentHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of account and respondent")]
+
+
+class Erasure(Struct, kw_only=True, omit_defaults=True):
+    """A command: forget a respondent of an account. Any system may send one. It is replaced by an entry of the list, `Erased`.
+
+    Its key should be the entry's, account_id|respondent_hash: of two commands with one key, compaction may drop the first.
+    """
+
+    account_id: Id
+    respondent_id: Id
+    counts: KeptCounts = "keep"
+    requested_at: Time | UnsetType = UNSET
+
+
+class Erased(Struct, kw_only=True):
+    """An entry of the list: a respondent that was forgotten. Who keeps responses or events elsewhere erases them there too.
+
+    Responses of the respondent from the offset `position` of nps.responses on, in the account's partition, are dropped; those
+    before it were there when it happened.
+    """
+
+    account_id: Id
+    respondent_hash: RespondentHash
+    counts: KeptCounts
+    erased_at: Time
+    position: Count

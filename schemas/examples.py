@@ -95,4 +95,17 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "AccountRollup": {"account_id": "acme", "as_of": "2026-03-01", "windows": _WINDOWS},
     "SegmentRollup": {"dimension": "plan", "value": "enterprise", "as_of": "2026-03-01", "windows": _WINDOWS},
     "Cell": {"responses": [7, 2, 1]},
+    "Erasure": {
+        "account_id": "acme",
+        "respondent_id": "u-17@acme.example",
+        "counts": "remove",
+        "requested_at": "2026-03-05T11:00:00.000Z",
+    },
+    "Erased": {
+        "account_id": "acme",
+        "respondent_hash": "d69f81852571489875c8dbb5edced6f5671b0e03bb16c53ab03ff2264e571474",
+        "counts": "remove",
+        "erased_at": "2026-03-05T11:00:00.250Z",
+        "position": 1042,
+    },
 }

@@ -15,6 +15,10 @@ PARTITIONS = 12
 """Partitions of every topic unless set otherwise: enough for a dozen workers, few enough for one. Fixed for life, since a
 key's partition is where its state is."""
 
+COMPACTION_LAG_DAYS = 7
+"""Longest time after which the broker must compact what was superseded, where it may be of a person: without a bound, which is
+Kafka's default, erased data would stay in a log's files until enough else is written."""
+
 RAW = "nps.responses.raw"
 RESPONSES = "nps.responses"
 SCORED = "nps.responses.scored"
@@ -25,6 +29,7 @@ CELLS = "nps.segments.cells"
 ACCOUNT_ROLLUPS = "nps.rollups.accounts"
 SEGMENT_ROLLUPS = "nps.rollups.segments"
 DEAD_LETTERS = "nps.responses.dlq"
+ERASURES = "nps.erasures"
 
 
 class CleanUp(Enum):
@@ -48,6 +53,8 @@ class Topic:
     retention_days: int | None = None
     """None: as long as the key lives (compacted)."""
     internal: bool = False
+    compaction_lag_days: int | None = None
+    """How long what was superseded may stay; None: as long as the broker likes."""
 
     @property
     def config(self) -> dict[str, str]:
@@ -57,6 +64,8 @@ class Topic:
             settings["max.message.bytes"] = str(MAX_MESSAGE_BYTES)
         if self.retention_days is not None:
             settings["retention.ms"] = str(self.retention_days * DAY_S * 1000)
+        if self.compaction_lag_days is not None:
+            settings["max.compaction.lag.ms"] = str(self.compaction_lag_days * DAY_S * 1000)
         return settings
 
 
@@ -92,6 +101,14 @@ TOPICS: tuple[Topic, ...] = (
         None,
         CleanUp.DELETE,
         14,
+    ),
+    Topic(
+        ERASURES,
+        "account_id|respondent_hash",
+        "commands to erase a respondent, and the hashed list of those that were erased",
+        "Erased",
+        CleanUp.COMPACT,
+        compaction_lag_days=COMPACTION_LAG_DAYS,
     ),
 )
 

@@ -67,6 +67,9 @@ class Reader(Protocol):
     def entries(self, topic: str, partition: int, until: int) -> AsyncIterator[Sequence[Entry]]:
         """The committed entries below the offset `until`, in order, in chunks. Raises BrokerAway."""
 
+    def records(self, topic: str, partition: int, start: int, until: int) -> AsyncIterator[Sequence[Record]]:
+        """The committed records from the offset `start` to below `until`, in order, in chunks. Raises BrokerAway."""
+
     async def record(self, topic: str, partition: int, offset: int) -> Record | None:
         """The committed record at exactly this offset, if it is still there. Raises BrokerAway."""
 

@@ -8,6 +8,8 @@ A batch goes through these steps, of which this module does 1 and 4; writing it 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from operator import attrgetter
 from types import MappingProxyType
 
 from streams.changelog import (
@@ -25,6 +27,8 @@ from streams.draft import Draft
 from streams.processor import DAY_MS, Outbox, Processor, Record, StreamTime
 from streams.state import Identity, StagedState, Store
 from streams.state_version import StateVersion
+
+_topic_of = attrgetter("topic")
 
 
 @dataclass(slots=True)
@@ -60,7 +64,7 @@ class Execution:
         self.clock = 0
         self.positions: dict[tuple[str, str], Position] = {}
         self.stores = {processor.name: Store() for processor in processors}
-        self._states = {p.name: StagedState(self.stores[p.name], identity) for p in processors}
+        self._states = {p.name: StagedState(self.stores[p.name], identity, partial(self._reached, p.name)) for p in processors}
         versions = {p.name: StateVersion(p) for p in processors}
         self._hosted = {name.encode(): (store, versions[name]) for name, store in self.stores.items()}
         self._prefixes = {name: (state_prefix(name), version.mark) for name, version in versions.items()}
@@ -108,8 +112,9 @@ class Execution:
     def process(self, records: Sequence[Record], wall_ms: int, draft: Draft) -> Batch:
         """Stage what the records bring, and put it into the draft; those below a processor's position are skipped for it."""
         batch = Batch(draft, clock=self.clock)
+        of_one_topic = self._of_one_topic(records)
         for processor in self.processors:
-            fresh = self._fresh(processor, records)
+            fresh = self._fresh(processor, records, of_one_topic)
             if not fresh:
                 continue
             now = StreamTime(self.clock, wall_ms + DAY_MS)
@@ -117,7 +122,7 @@ class Execution:
             batch.records += len(fresh)
             batch.oldest_ms = fresh[0].timestamp if batch.oldest_ms is None else batch.oldest_ms
             batch.clock = max(batch.clock, now.ms)
-            for record in fresh[-1:] if len(processor.sources) == 1 else self._last_of_each_topic(fresh):
+            for record in fresh[-1:] if of_one_topic else self._last_of_each_topic(fresh):
                 batch.positions[(processor.name, record.topic)] = Position.after(record)
         self._add_state(batch)
         self._add_progress(batch)
@@ -151,9 +156,21 @@ class Execution:
         for state in self._states.values():
             state.abandon()
 
-    def _fresh(self, processor: Processor, records: Sequence[Record]) -> Sequence[Record]:
-        if len(self.processors) == 1 and len(processor.sources) == 1:
-            position = self.positions.get((processor.name, processor.sources[0]))
+    def _reached(self, processor: str, topic: str) -> int:
+        position = self.positions.get((processor, topic))
+        return 0 if position is None else position.next
+
+    def _of_one_topic(self, records: Sequence[Record]) -> bool:
+        """Whether they are, as most batches, also of who has several sources: then no record need be looked at for it again."""
+        only_source = len(self.processors) == 1 and len(self.processors[0].sources) == 1
+        return only_source or len(set(map(_topic_of, records))) == 1
+
+    def _fresh(self, processor: Processor, records: Sequence[Record], of_one_topic: bool) -> Sequence[Record]:
+        if of_one_topic:
+            topic = records[0].topic
+            if topic not in processor.sources:
+                return ()
+            position = self.positions.get((processor.name, topic))
             if position is None or records[0].offset >= position.next:
                 return records
             return [record for record in records if record.offset >= position.next]

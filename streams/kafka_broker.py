@@ -185,17 +185,22 @@ class _KafkaReader:
         self._timeout_s = timeout_s
 
     async def entries(self, topic: str, partition: int, until: int) -> AsyncIterator[Sequence[Entry]]:
+        """See `streams.broker.Reader`."""
+        async for records in self.records(topic, partition, 0, until):
+            yield [Entry(record.key or b"", record.value) for record in records]
+
+    async def records(self, topic: str, partition: int, start: int, until: int) -> AsyncIterator[Sequence[Record]]:
         """See `streams.broker.Reader`. Raises BrokerAway when no record and no progress come within the time-out."""
         tp = TopicPartition(topic, partition)
         try:
-            await self._assign(tp)
+            await self._assign(tp, start)
             last_progress = asyncio.get_running_loop().time()
             reached = -1
             while (position := await self._position(tp)) < until:
                 found = await self._consumer.getmany(tp, timeout_ms=200)
                 now = asyncio.get_running_loop().time()
                 if records := found.get(tp):
-                    yield [Entry(record.key, record.value) for record in records]
+                    yield records if records[-1].offset < until else [r for r in records if r.offset < until]
                 if records or position > reached:
                     last_progress, reached = now, position
                 elif now - last_progress > self._timeout_s:
@@ -221,10 +226,13 @@ class _KafkaReader:
             raise failure(f"read {topic}-{partition}", error) from error
         raise failure(f"read {topic}-{partition}", TimeoutError(f"no answer for offset {offset}"))
 
-    async def _assign(self, tp: TopicPartition) -> None:
+    async def _assign(self, tp: TopicPartition, start: int) -> None:
         async with asyncio.timeout(self._timeout_s):
             self._consumer.assign([tp])
-            await self._consumer.seek_to_beginning(tp)
+            if start:
+                self._consumer.seek(tp, start)
+            else:
+                await self._consumer.seek_to_beginning(tp)
 
     async def _position(self, tp: TopicPartition) -> int:
         async with asyncio.timeout(self._timeout_s):

@@ -145,13 +145,17 @@ class State(Protocol):
         whenever a batch is abandoned, so objects kept here may be changed in place, as long as every change is also `put`
         before `process` or `tick` returns."""
 
+    def position(self, topic: str) -> int:
+        """The first offset of a source that this processor had not processed before this batch; 0 if it never read it."""
+
     def get(self, key: bytes) -> bytes | None: ...
     def put(self, key: bytes, value: bytes) -> None: ...
     def delete(self, key: bytes) -> None: ...
 
     def scan(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
-        """Up to `limit` keys that start with `prefix` and are greater than `after`, in order: for bounded ticks with a
-        cursor. Keys first written after a pass over the prefix began (with `after=b""`) may be missing from that pass."""
+        """Up to `limit` keys that start with `prefix` and are greater than `after`, in order, this batch's own among them: for
+        bounded ticks with a cursor. Keys first written by a later batch than that in which a pass over the prefix began (with
+        `after=b""`) may be missing from that pass."""
 
 
 class Processor(Protocol):
@@ -188,3 +192,18 @@ class Upgrading(Processor, Protocol):
     def upgrade(self, version: int, key: bytes, value: bytes) -> bytes | None:
         """The value of a key as the present version has it, given as `version`, an older one, wrote it; None if nothing is kept
         of it. Pure, and asked for again at every opening until the value has changed. Only UnfitState may be raised."""
+
+
+@runtime_checkable
+class Led(Processor, Protocol):
+    """A processor that must know some of its sources before it reads the others: a list that decides what they may bring."""
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """The sources among `sources` that are read first: whenever a task is opened, to the end that they have then. What
+        comes to them later is read as it comes, like any other source."""
+
+
+def leading_of(processors: Sequence[Processor]) -> tuple[str, ...]:
+    """The leading sources of these processors, in order."""
+    return tuple(sorted({topic for one in processors if isinstance(one, Led) for topic in one.leading}))

@@ -1,7 +1,7 @@
 """A task's state: committed stores, and the staged view that a processor works on. No I/O in here."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +72,13 @@ class StagedState:
     """One processor's view of its store while a batch is made: reads see the batch's own writes, nothing is kept until
     `commit`. Implements `streams.processor.State`."""
 
-    __slots__ = ("_cache", "_identity", "_staged", "_store")
+    __slots__ = ("_cache", "_identity", "_position", "_staged", "_store")
 
-    def __init__(self, store: Store, identity: Identity) -> None:
+    def __init__(self, store: Store, identity: Identity, position: Callable[[str], int] = lambda topic: 0) -> None:
+        """`position` tells how far the processor has come in a source."""
         self._store = store
         self._identity = identity
+        self._position = position
         self._staged: dict[bytes, bytes | None] = {}
         self._cache: dict[Any, Any] = {}
 
@@ -100,6 +102,10 @@ class StagedState:
         """Decoded values between batches, emptied when a batch is abandoned."""
         return self._cache
 
+    def position(self, topic: str) -> int:
+        """The first offset of a source that was not processed before this batch."""
+        return self._position(topic)
+
     def get(self, key: bytes) -> bytes | None:
         """The value as this batch has left it so far."""
         if key in self._staged:
@@ -115,9 +121,18 @@ class StagedState:
         self._staged[key] = None
 
     def scan(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
-        """Committed keys in order; keys that this batch has staged may be missing, deleted ones are left out."""
+        """Keys in order, as this batch has left them so far."""
         keys = self._store.scan(prefix, after, limit)
-        return [key for key in keys if self._staged.get(key, b"") is not None]
+        # Beyond the last of a full share lies what the store was not asked for: keys of this batch there are for the next one.
+        last = keys[-1] if len(keys) == limit else None
+        committed = self._store.entries
+        staged = [
+            key
+            for key in self._staged
+            if key.startswith(prefix) and key > after and key not in committed and (last is None or key < last)
+        ]
+        found = sorted(keys + staged) if staged else keys
+        return [key for key in found[:limit] if self._staged.get(key, b"") is not None]
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """What differs from the committed state, each key once, in the order of first writing."""

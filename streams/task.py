@@ -1,10 +1,17 @@
-"""A task's life: opened, fed, pumped, suspended. All its work is serialised in one coroutine; tasks overlap.
+"""A task's life: opened, led, fed, pumped, suspended. All its work is serialised in one coroutine; tasks overlap.
 
 A batch:
 1. The inbox takes what arrives; the pump takes all of it, up to a bound in bytes, and the processors stage their changes.
 2. Begin, produce, 3. commit: the writer's work (streams/outbox.py).
 4. The staged changes become the state; the position may be acknowledged.
 A crash before 3 leaves nothing behind; after 3, the next opening restores state and positions as of 4.
+
+Leading sources (`streams.processor.Led`) come between the opening's steps 5 and 6, with nothing released yet:
+a. Ask for the stable end of each, as it is now: what comes later is an ordinary record of an ordinary source.
+b. Read committed records from the position to there, and process them as batches. Reading ends by the reader's position, which
+   passes markers, aborted records and what compaction has removed: an idle source is over at once.
+c. Release reads on from the end of a, and the other sources from their positions.
+A crash within b leaves the batches that were committed, and the next opening goes on behind them.
 """
 
 import asyncio
@@ -22,7 +29,7 @@ from streams.execution import Batch, Execution
 from streams.inbox import Inbox
 from streams.opening import Opened, Suspended, open_task
 from streams.phase import Phase
-from streams.processor import Processor, Record, UnfitState
+from streams.processor import Processor, Record, UnfitState, leading_of
 from streams.task_name import TaskName
 
 logger = logging.getLogger(__name__)
@@ -297,6 +304,7 @@ class Task:
         self._probe.opened(self.name, time.monotonic() - began, opened.restored, opened.gap)
         if opened.gap:
             logger.warning("%s: goes on without %d records that retention deleted (accept_gaps)", self.name, opened.gap)
+        await self._lead(opened.starts)
         # 6. Release.
         self._inbox.clear()
         self._passed.clear()
@@ -306,6 +314,25 @@ class Task:
         self._enter(Phase.RUNNING)
         self._strangers = 0
         self._running_since = time.monotonic()
+
+    async def _lead(self, starts: dict[str, int]) -> None:
+        """Process what the leading sources hold by now, and move their starts behind it: steps a to c above."""
+        partition = self.name.partition
+        self._held = False  # the partition is held by its opening, and no batch may release it
+        for topic in leading_of(self._processors):
+            # a. The end.
+            end = (await self._broker.ends(topic, partition)).stable
+            if starts[topic] >= end:
+                continue
+            # b. To there.
+            self._inbox.clear()
+            async with self._broker.reader() as reader:
+                async for records in reader.records(topic, partition, starts[topic], end):
+                    self._inbox.add(records)
+                    while self._inbox:
+                        await self._batch()
+            # c. From there on.
+            starts[topic] = end
 
     def _adopt(self, opened: Opened) -> None:
         self._suspended = None

@@ -3,13 +3,15 @@ are lists. Batches are as large as the test says, and a crash is an item in a te
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
 
 from streams.changelog import META_KEY, Meta, new_incarnation
 from streams.draft import Kept
 from streams.execution import Batch, Execution
 from streams.partitioner import partition_of
-from streams.processor import Headers, Outgoing, Processor
+from streams.processor import Headers, Outgoing, Processor, leading_of
 from streams.state import Identity
 
 DRIVER_STEPS = 100_000
@@ -31,6 +33,8 @@ class Sent:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    arrived: int = field(default=0, compare=False)
+    """How many records of all topics came before it."""
 
 
 class _Task:
@@ -38,6 +42,9 @@ class _Task:
 
     def __init__(self, processor: Processor, partition: int, partitions: int, now: int) -> None:
         self.processor = processor
+        self.leading = leading_of([processor])
+        self.led: dict[str, int] = {}
+        """Of each leading source the end at the last opening: until there nothing else is read."""
         self.changelog: dict[bytes, bytes] = {}
         self.bookmarks = dict.fromkeys(processor.sources, 0)
         self.read = dict(self.bookmarks)
@@ -52,8 +59,10 @@ class _Task:
             else:
                 self.changelog[key] = value
 
-    def reopen(self) -> None:
-        """Restore from the changelog alone, and read from a bookmark that lags behind, as a group offset does."""
+    def reopen(self, ends: dict[str, int]) -> None:
+        """Restore from the changelog alone, and read from a bookmark that lags behind, as a group offset does; the leading
+        sources first, to their `ends`."""
+        self.led = ends
         meta = Meta.decode(self.changelog[META_KEY])
         self.identity = Identity(self.identity.partition, meta.partitions, meta.incarnation)
         self.execution = Execution.restored([self.processor], self.identity, dict(self.changelog))
@@ -71,6 +80,7 @@ class TestDriver:
         self.partitions = partitions
         self.facts: Counter[tuple[str, ...]] = Counter()
         self.gauges: dict[tuple[str, ...], float] = {}
+        self._arrived = 0
         self._topics: dict[str, list[list[Sent]]] = defaultdict(lambda: [[] for _ in range(partitions)])
         self._tasks = [_Task(processor, p, partitions, now) for processor in processors for p in range(partitions)]
 
@@ -120,7 +130,13 @@ class TestDriver:
     def restart(self) -> None:
         """Open every task again from its changelog alone."""
         for task in self._tasks:
-            task.reopen()
+            task.reopen(self._leading_ends(task))
+
+    def start_anew(self) -> None:
+        """Forget every state, as if changelogs and groups had been deleted, and read all sources again from their beginning."""
+        self._tasks = [_Task(t.processor, t.identity.partition, self.partitions, self.now) for t in self._tasks]
+        for task in self._tasks:
+            task.led = self._leading_ends(task)
 
     def sent(self, topic: str) -> list[Sent]:
         """Everything in the topic, partition by partition, in order."""
@@ -143,7 +159,7 @@ class TestDriver:
         """Open a task from the changelog of another run."""
         task = self._task(name, partition)
         task.changelog = dict(changelog)
-        task.reopen()
+        task.reopen(self._leading_ends(task))
 
     def _task(self, name: str, partition: int) -> _Task:
         return next(t for t in self._tasks if t.processor.name == name and t.identity.partition == partition)
@@ -155,17 +171,23 @@ class TestDriver:
         else:
             partition = home if route is None else partition_of(route, self.partitions)
         records = self._topics[event.topic][partition]
-        records.append(
-            Sent(event.topic, partition, len(records), event.timestamp, event.key, event.value, tuple(event.headers))
-        )
+        offset, headers = len(records), tuple(event.headers)
+        records.append(Sent(event.topic, partition, offset, event.timestamp, event.key, event.value, headers, self._arrived))
+        self._arrived += 1
         return len(records) - 1
 
     def _next(self, task: _Task, batch: int) -> list[Sent]:
-        records: list[Sent] = []
-        for topic in task.processor.sources:
-            start = task.read[topic]
-            records += self._topics[topic][task.identity.partition][start : start + batch - len(records)]
-        return records
+        """Of all sources, as they came."""
+        partition = task.identity.partition
+        unled = [topic for topic in task.leading if task.read[topic] < task.led.get(topic, 0)]
+        waiting = (
+            self._topics[topic][partition][task.read[topic] : task.read[topic] + batch]
+            for topic in unled or task.processor.sources
+        )
+        return list(islice(merge(*waiting, key=lambda record: record.arrived), batch))
+
+    def _leading_ends(self, task: _Task) -> dict[str, int]:
+        return {topic: len(self._topics[topic][task.identity.partition]) for topic in task.leading}
 
     def _step(self, task: _Task, batch: int) -> bool:
         records = self._next(task, batch)

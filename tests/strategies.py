@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from npstream.recount.reading import DAY_MS, format_time
+from schemas import topics
+from schemas.erasures import entry_key, respondent_hash
 
 settings.register_profile(
     "default",
@@ -93,6 +95,7 @@ class Arriving:
     after_ms: int = 1
     partition: int | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    topic: str = topics.RESPONSES
 
 
 @dataclass(frozen=True)
@@ -178,9 +181,12 @@ def _arriving(
     accounts: Sequence[str],
     days: st.SearchStrategy[int],
     gaps: Sequence[int],
+    erasures: bool,
 ) -> Arriving:
     """One record: mostly a response, new or of an id seen before; else a repeat, a retraction, a bad or a hopeless one."""
     made.count += 1
+    if erasures and draw(st.integers(0, 5)) == 0:
+        return draw(_erasure(made, strays_of, accounts, gaps))
     kind = draw(st.integers(0, 19))
     if kind == 0:
         value = draw(st.sampled_from(BAD_VALUES))
@@ -214,6 +220,22 @@ def _arriving(
     return Arriving(json.dumps(body, ensure_ascii=False).encode(), body["account_id"].encode(), after, partition)
 
 
+@st.composite
+def _erasure(draw: st.DrawFn, made: _Made, strays_of: int, accounts: Sequence[str], gaps: Sequence[int]) -> Arriving:
+    """A command to erase somebody, seen before or not, under the account's key or under that of the list's entry, which may
+    lead to any partition; or something that is none."""
+    body = {"account_id": draw(st.sampled_from(accounts)), "respondent_id": draw(st.sampled_from(RESPONDENTS[1:]))}
+    counts = draw(st.sampled_from((None, "keep", "remove", "remove", "neither")))
+    if counts is not None:
+        body["counts"] = counts
+    key = body["account_id"].encode()
+    partition = None
+    if draw(st.booleans()):
+        key = entry_key(body["account_id"], respondent_hash(body["account_id"], body["respondent_id"]))
+        partition = draw(st.integers(0, strays_of - 1)) if strays_of else 0
+    return Arriving(json.dumps(body).encode(), key, draw(st.sampled_from(gaps)), partition, topic=topics.ERASURES)
+
+
 def _make_distinct(draw: st.DrawFn, made: _Made, body: dict[str, Any]) -> None:
     """Whether a response with another respondent and nothing else new is a duplicate is not told: make more of it new."""
     others = made.contents.setdefault((body["account_id"], body["response_id"]), [])
@@ -243,6 +265,7 @@ def rounds(
     jumps: Sequence[int] = (0, 60_000, DAY_MS, 2 * DAY_MS, 8 * DAY_MS, 40 * DAY_MS, 100 * DAY_MS),
     days: st.SearchStrategy[int] = response_days,
     gaps: Sequence[int] = (1, 1, 1, 1, 60_000, 3_600_000, 30 * 3_600_000),
+    erasures: bool = False,
 ) -> list[Round]:
     """Rounds of arrivals from START on, `gaps` ms apart: 30 hours ahead of the wall clock a task's clock is capped. A jump in
     ms is added to what the arrivals took, so that time never goes back."""
@@ -251,7 +274,7 @@ def rounds(
     for _ in range(draw(st.integers(1, most_rounds))):
         arriving = []
         for _ in range(draw(st.sampled_from(sizes))):
-            arriving.append(draw(_arriving(made, now, partitions if strays else 0, accounts, days, gaps)))
+            arriving.append(draw(_arriving(made, now, partitions if strays else 0, accounts, days, gaps, erasures)))
             now += arriving[-1].after_ms
         jump = draw(st.sampled_from(jumps))
         lost = draw(st.lists(batches, max_size=2)) if crashes else []

@@ -1,16 +1,29 @@
 """Play rounds of arrivals through a test driver, and hold what it sent against the recount."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from npstream import recount
-from npstream.recount.reading import DAY_MS
+from npstream.recount.reading import DAY_MS, parse_time
 from schemas import topics
 from streams.processor import Processor
 from streams.test_driver import Sent, TestDriver
 from tests.strategies import START, Arriving, Round
 
 EVENT_TOPICS = (topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.PROMOTERS)
+
+
+def erasures_of(driver: TestDriver) -> recount.Erasures:
+    """The list of the erased, as the topic has it: a stray has the key of an entry, and its tombstone, elsewhere."""
+    last = {(record.partition, record.key): record.value for record in driver.sent(topics.ERASURES)}
+    entries = [json.loads(value) for value in last.values() if value is not None]
+    return recount.erasures_by_account(
+        recount.Erasure(
+            entry["account_id"], entry["respondent_hash"], entry["counts"], entry["position"], parse_time(entry["erased_at"])
+        )
+        for entry in entries
+    )
 
 
 class Played:
@@ -55,7 +68,9 @@ class Played:
         now = self.driver.now
         for one in arriving:
             now += one.after_ms
-            self.driver.pipe(topics.RESPONSES, one.key, one.value, now, one.headers, partition=one.partition)
+            # Of commands it is the wall clock: nothing tells the recount how far others have moved the clock of a task.
+            when = now if one.topic == topics.RESPONSES else self.driver.now
+            self.driver.pipe(one.topic, one.key, one.value, when, one.headers, partition=one.partition)
 
     def run(self, batch: int) -> None:
         self.driver.run(batch)
@@ -66,6 +81,10 @@ class Played:
     def records(self) -> list[Sent]:
         """All of nps.responses, with the strays that came home."""
         return self.driver.sent(topics.RESPONSES)
+
+    @property
+    def erasures(self) -> recount.Erasures:
+        return erasures_of(self.driver)
 
     def settle(self) -> None:
         """Let two days pass, so that no partition's clock is still ahead of the wall clock."""
@@ -79,6 +98,7 @@ class Played:
             grace,
             partitions=self.driver.partitions,
             wall=lambda record: self.walls[record.partition, record.offset],
+            erasures=self.erasures,
         )
 
     def event_differences(self, expected: recount.Events) -> list[str]:
@@ -92,8 +112,8 @@ class Played:
     def table_differences(self, windows: Sequence[int] = recount.WINDOWS) -> list[str]:
         """Of both tables as of the driver's day; settle first."""
         day = self.driver.now // DAY_MS
-        accounts = recount.account_tables(self.records, day, windows, self.driver.partitions)
-        segments = recount.segment_tables(self.records, day, windows, self.driver.partitions)
+        accounts = recount.account_tables(self.records, day, windows, self.driver.partitions, self.erasures)
+        segments = recount.segment_tables(self.records, day, windows, self.driver.partitions, self.erasures)
         return [
             *recount.table_differences(accounts, self.driver.table(topics.ACCOUNT_ROLLUPS)),
             *recount.table_differences(segments, self.driver.table(topics.SEGMENT_ROLLUPS)),
@@ -105,6 +125,8 @@ class Played:
         found = []
         for sent in letters:
             headers = {name: value.decode() for name, value in sent.headers}
+            if headers["__connect.errors.topic"] != topics.RESPONSES:
+                continue
             partition, offset = (int(headers[f"__connect.errors.{name}"]) for name in ("partition", "offset"))
             letter = wanted.pop((partition, offset), None)
             if letter is None:

@@ -57,6 +57,7 @@ def _document(seen: Seen, verdict: Verdict) -> dict[str, Any]:
         "read_at": format_time(seen.read_at),
         "cut": {str(partition): offset for partition, offset in sorted(seen.cut.items())},
         "responses": len(seen.source),
+        "erasures": sum(map(len, seen.erasures.values())),
         "compared": dict(verdict.compared),
         "unproved": verdict.unproved,
         "differences": [{"where": d.where, "topic": d.topic, "text": d.text} for d in verdict.differences],
@@ -67,6 +68,8 @@ def _show(out: Console, seen: Seen, verdict: Verdict) -> None:
     out.print(
         f"{len(seen.source):,} records of nps.responses in {len(seen.cut)} partitions, read at {format_time(seen.read_at)}"
     )
+    if erased := sum(map(len, seen.erasures.values())):
+        out.print(f"{erased:,} respondent{'s' * (erased != 1)} erased, and left out from then on")
     grid = Table.grid(padding=(0, 2))
     for topic, count in verdict.compared.items():
         wrong = sum(difference.topic == topic for difference in verdict.differences)

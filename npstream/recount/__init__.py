@@ -7,9 +7,13 @@ It shares no code with what it verifies, and prefers being obvious to being fast
 - `account_tables(records, as_of)` and `segment_tables(records, as_of)`: the rolling tables of any day, from scratch. Compare
   with `table_differences(tables, last_values)`.
 
+Both take the erasures that happened meanwhile, as `erasures_by_account` orders them.
+
 Records are anything with partition, offset, timestamp (ms, UTC), key, value and headers.
 """
 
+from npstream.recount.erasures import Erasure, Erasures
+from npstream.recount.erasures import by_account as erasures_by_account
 from npstream.recount.events import DeadLetter, Events, Stray, events, is_marked
 from npstream.recount.expected import ABSENT, Expected, stream_differences, table_differences
 from npstream.recount.reading import format_day, home_of
@@ -19,10 +23,13 @@ __all__ = [
     "ABSENT",
     "WINDOWS",
     "DeadLetter",
+    "Erasure",
+    "Erasures",
     "Events",
     "Expected",
     "Stray",
     "account_tables",
+    "erasures_by_account",
     "events",
     "format_day",
     "held_responses",

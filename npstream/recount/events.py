@@ -6,18 +6,20 @@ Choices where the contract leaves one; each shows as an optional event, as `AnyO
 - what `revision` counts beside the corrections that brought an event; `changed_at`; `as_of` in a scored event;
 - what is remembered of responses beyond the history, and where its edge lies to the day;
 - a response after its retraction ("new" or "correction"), and scored events of retractions that take nothing back;
+- how long a response of an erased respondent is remembered as such, when it or that is beyond the history;
 - a tie of versions, and a response that comes again with another respondent_id and nothing else new.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npstream.recount import wanted
+from npstream.recount.erasures import Erasure, Erasures, hash_of
 from npstream.recount.expected import ABSENT, AnyOf, Cause, Expected, any_of
 from npstream.recount.reading import DAY_MS, Arrival, Refused, SourceRecord, home_of, read
 from npstream.recount.standing import Standing
-from npstream.recount.tables import WINDOWS
+from npstream.recount.tables import NO_ERASURES, WINDOWS
 from npstream.recount.versions import is_doubtful, is_tie, what_holds
 
 
@@ -70,6 +72,7 @@ def events(
     wall: Callable[[SourceRecord], int] | None = None,
     marked: Callable[[SourceRecord], bool] | None = None,
     as_of: Callable[[SourceRecord, Arrival], int | None] | None = None,
+    erasures: Erasures = NO_ERASURES,
 ) -> Events:
     """Recount the events of all records of nps.responses (of one partition or all, each partition in order).
 
@@ -83,7 +86,8 @@ def events(
     for record in records:
         number = record.partition
         if number not in recounts:
-            recounts[number] = _Partition(found, number, 2 * max(windows) + grace, headline)
+            coming = [one for own in erasures.values() for one in own if partitions is None or _home(one, partitions) == number]
+            recounts[number] = _Partition(found, number, 2 * max(windows) + grace, headline, coming)
         recounts[number].take(record, partitions, (wall or _timestamp)(record), (marked or is_marked)(record), as_of)
     return found
 
@@ -94,6 +98,10 @@ def _timestamp(record: SourceRecord) -> int:
 
 def is_marked(record: SourceRecord) -> bool:
     return any("stray" in name or "home" in name for name, _ in record.headers)
+
+
+def _home(erasure: Erasure, partitions: int) -> int:
+    return home_of(erasure.account_id, partitions)
 
 
 @dataclass
@@ -107,14 +115,31 @@ class _Known:
     """The clock when something last came."""
 
 
+@dataclass(frozen=True)
+class _Gone:
+    """A response of an erased respondent, of which nothing is left but that there was one."""
+
+    since: int
+    """The earliest that the clock may have shown then."""
+    sure: bool
+    """Whether it was surely known then, or surely not."""
+
+
 class _Partition:
     """One partition's records, one by one."""
 
-    def __init__(self, found: Events, number: int, history_days: int, headline_days: int) -> None:
+    def __init__(
+        self, found: Events, number: int, history_days: int, headline_days: int, erasures: Sequence[Erasure] = ()
+    ) -> None:
         self.found = found
         self.number = number
         self.standing = Standing(history_days, headline_days, self.ask)
-        self.known: dict[tuple[str, str], _Known] = {}
+        self.known: dict[str, dict[str, _Known]] = {}
+        """By account and response_id."""
+        self.coming = sorted(erasures, key=lambda one: one.position)
+        self.erased: dict[str, set[str]] = {}
+        """By account the hashes of those who are erased by now."""
+        self.gone: dict[tuple[str, str], _Gone] = {}
         self.promoted: dict[tuple[str, str], set[str]] = {}
         """Response ids of each respondent that were a promoter at any time."""
         self.record: SourceRecord
@@ -131,6 +156,8 @@ class _Partition:
         as_of: Callable[[SourceRecord, Arrival], int | None] | None = None,
     ) -> None:
         self.record = record
+        while self.coming and self.coming[0].position <= record.offset:
+            self.erase(self.coming.pop(0))
         self.standing.move_clock(record, wall)
         arrival = read(record)
         if isinstance(arrival, Refused):
@@ -154,7 +181,9 @@ class _Partition:
     def accept(self, arrival: Arrival) -> None:
         """Add what came to what is known, and see what holds now that did not before."""
         self.account_id = arrival.account_id
-        known = self.known.setdefault((arrival.account_id, arrival.response_id), _Known())
+        if self.is_of_the_erased(arrival):
+            return
+        known = self.known.setdefault(arrival.account_id, {}).setdefault(arrival.response_id, _Known())
         if is_tie(known.arrivals, arrival):
             self.ask("a tie of versions")
         before = what_holds(known.arrivals) if known.arrivals else None
@@ -180,6 +209,37 @@ class _Partition:
             self.duplicate(before, now)
         else:
             self.correction(known, before, now)
+
+    def erase(self, erasure: Erasure) -> None:
+        """Whatever is the respondent's now is gone; with `keep` it stays counted."""
+        self.account_id = erasure.account_id
+        self.erased.setdefault(erasure.account_id, set()).add(erasure.respondent_hash)
+        for response_id, known in self.known.get(erasure.account_id, {}).items():
+            held = what_holds(known.arrivals)
+            response = (erasure.account_id, response_id)
+            if response in self.gone or hash_of(held) != erasure.respondent_hash:
+                continue
+            self.gone[response] = _Gone(self.standing.early, self.standing.in_history(held) is True)
+            self.standing.put(held, None)
+            if erasure.counts == "keep":
+                self.standing.put(None, replace(held, respondent_id=None))
+        self.standing.allow_for(erasure.erased_at)
+
+    def is_of_the_erased(self, arrival: Arrival) -> bool:
+        """Whether a record brings nothing because of an erasure before it."""
+        response = (arrival.account_id, arrival.response_id)
+        gone = self.gone.get(response)
+        if gone is not None:
+            if not gone.sure or self.standing.late - gone.since > self.standing.history_days * DAY_MS:
+                self.ask("a response of an erased respondent that may be forgotten")
+            return True
+        erased = self.erased.get(arrival.account_id)
+        if erased is None or hash_of(arrival) not in erased:
+            return False
+        known = self.known.get(arrival.account_id, {}).get(arrival.response_id)
+        if known is None or self.is_forgotten(known, what_holds(known.arrivals)):
+            self.gone[response] = _Gone(self.standing.early, known is None)
+        return True
 
     def is_forgotten(self, known: _Known, before: Arrival) -> bool:
         """Whether what is known of a response may be gone, and need not be."""

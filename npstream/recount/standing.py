@@ -44,6 +44,11 @@ class Standing:
         self.early, self.late = day * DAY_MS, (day + 1) * DAY_MS - 1
         self._move_edges()
 
+    def allow_for(self, clock: int) -> None:
+        """The clock may have come to here, in ms."""
+        self.late = max(self.late, clock)
+        self._move_edges()
+
     def put(self, before: Arrival | None, now: Arrival | None) -> None:
         """Replace a response (None or a retraction: there was, or is, none)."""
         for response, step in ((before, -1), (now, 1)):

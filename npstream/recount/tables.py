@@ -1,17 +1,21 @@
 """The rolling tables of any day, from scratch: read everything that came, keep what holds, count what lies in each window.
 
-The order in which records came plays no part in it. Neither does the history's length: a table looks back twice the longest
-window, which is less.
+The order in which records came plays no part in it, unless a respondent was erased in between. Neither does the history's
+length: a table looks back twice the longest window, which is less.
 """
 
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from npstream.recount.reading import Arrival, Refused, SourceRecord, format_day, home_of, read
+from npstream.recount.erasures import Erasures, what_came
+from npstream.recount.reading import Arrival, SourceRecord, format_day
 from npstream.recount.statistics import window_stats
 from npstream.recount.versions import what_holds
 
 WINDOWS = (7, 30, 90, 365)
+
+NO_ERASURES: Erasures = MappingProxyType({})
 
 CATEGORIES = ("detractor", "passive", "promoter")
 
@@ -23,12 +27,16 @@ Spans = list[tuple[str, list[Arrival], list[Arrival]]]
 
 
 def account_tables(
-    records: Iterable[SourceRecord], as_of: int, windows: Sequence[int] = WINDOWS, partitions: int | None = None
+    records: Iterable[SourceRecord],
+    as_of: int,
+    windows: Sequence[int] = WINDOWS,
+    partitions: int | None = None,
+    erasures: Erasures = NO_ERASURES,
 ) -> Tables:
     """Rows of nps.rollups.accounts as of a day (days since 1970-01-01). With `partitions`, records away from home count only
     once they have come home."""
     rows: Tables = {}
-    for account_id, responses in held_responses(records, partitions).items():
+    for account_id, responses in held_responses(records, partitions, erasures).items():
         tables = {}
         anything = False
         for name, now, before in spans(responses, as_of, windows):
@@ -43,7 +51,11 @@ def account_tables(
 
 
 def segment_tables(
-    records: Iterable[SourceRecord], as_of: int, windows: Sequence[int] = WINDOWS, partitions: int | None = None
+    records: Iterable[SourceRecord],
+    as_of: int,
+    windows: Sequence[int] = WINDOWS,
+    partitions: int | None = None,
+    erasures: Erasures = NO_ERASURES,
 ) -> Tables:
     """Rows of nps.rollups.segments as of a day. A respondent counts in the segments of the latest response alone, whichever
     segments the earlier ones in the window had."""
@@ -55,7 +67,7 @@ def segment_tables(
                 counts = counted.setdefault(pair, {}).setdefault((window, kind, which), [0, 0, 0])
                 counts[CATEGORIES.index(response.category)] += 1
 
-    for responses in held_responses(records, partitions).values():
+    for responses in held_responses(records, partitions, erasures).values():
         for name, now, before in spans(responses, as_of, windows):
             add(name, "responses", "now", now)
             add(name, "responses", "before", before)
@@ -83,21 +95,14 @@ def segment_tables(
     return rows
 
 
-def held_responses(records: Iterable[SourceRecord], partitions: int | None = None) -> dict[str, list[Arrival]]:
+def held_responses(
+    records: Iterable[SourceRecord], partitions: int | None = None, erasures: Erasures = NO_ERASURES
+) -> dict[str, list[Arrival]]:
     """Of each account the responses that hold, given all that came."""
-    came: dict[tuple[str, str], list[Arrival]] = {}
-    for record in records:
-        arrival = read(record)
-        if isinstance(arrival, Refused):
-            continue
-        if partitions is not None and record.partition != home_of(arrival.account_id, partitions):
-            continue
-        came.setdefault((arrival.account_id, arrival.response_id), []).append(arrival)
-    held: dict[str, list[Arrival]] = {}
-    for (account_id, _), arrivals in came.items():
-        response = what_holds(arrivals)
-        if not response.retraction:
-            held.setdefault(account_id, []).append(response)
+    held = {}
+    for account_id, own in what_came(records, partitions, erasures).items():
+        responses = [what_holds(arrivals) for arrivals in own.values()]
+        held[account_id] = [response for response in responses if not response.retraction]
     return held
 
 

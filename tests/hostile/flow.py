@@ -142,6 +142,9 @@ def _conserved(driver: TestDriver, topic: str, records: int, letters: Sequence[S
     counted = sum(number for fact, number in facts.items() if fact[0] == "dead_letters")
     if counted != len(letters):
         raise Broken(f"{len(letters)} dead letters, counted {counted}")
+    if topic == topics.ERASURES:
+        _listed(driver)
+        return
     responses, scored = len(driver.sent(topics.RESPONSES)), len(driver.sent(topics.SCORED))
     buried = sum(_text(letter, "topic") == topics.RESPONSES for letter in letters)
     repeated, strays = facts["duplicates",], facts["strays",]
@@ -155,6 +158,16 @@ def _conserved(driver: TestDriver, topic: str, records: int, letters: Sequence[S
     known = sum(key[:1] == b"R" for partition in range(PARTITIONS) for key in driver.state("scoring", partition))
     if known > scored:
         raise Broken(f"{known} responses are in the state, but {scored} were accepted")
+
+
+def _listed(driver: TestDriver) -> None:
+    """What compaction leaves of the list is the list, and nothing else; but for records without a key, which Kafka refuses."""
+    last = {(one.partition, one.key): one.value for one in driver.sent(topics.ERASURES) if one.key is not None}
+    for partition in range(PARTITIONS):
+        left = sorted(value for (number, _), value in last.items() if number == partition and value is not None)
+        listed = sorted(value for key, value in driver.state("scoring", partition).items() if key[:1] == b"e")
+        if left != listed:
+            raise Broken(f"partition {partition} has {len(listed)} entries in the state, {len(left)} values are left")
 
 
 def _fitting(driver: TestDriver, source: str) -> None:

@@ -12,6 +12,7 @@ import orjson
 
 from schemas import topics
 from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER
+from schemas.erasures import entry_key, respondent_hash
 from schemas.examples import EXAMPLES
 from streams.changelog import META_KEY, Meta, Owner, Position, position_key, state_prefix
 from streams.processor import DAY_MS
@@ -91,6 +92,7 @@ class Records:
             "raw": self.raw,
             "response": self.response,
             "cell": self.cell,
+            "erasure": self.erasure,
             "changelog": self.changelog,
             "committed": self.committed,
             "file": self.file,
@@ -143,6 +145,21 @@ class Records:
         # Most values are as they should be: here the harm is in what they mean.
         value = self._value(document) if rng.randrange(2) else orjson.dumps(document)
         return self._record(topics.CELLS, value)._replace(key=key if rng.randrange(20) else rng.choice(KEYS))
+
+    def erasure(self) -> Hostile:
+        """What asks for an erasure, or pretends to be one."""
+        rng = self._rng
+        account, respondent = rng.choice(ACCOUNTS), rng.choice(("u-1", "u-2", "\0"))
+        hashed = respondent_hash(account, respondent)
+        document: dict[str, Any] = {"account_id": account, "counts": rng.choice(("keep", "remove"))}
+        if rng.randrange(3):
+            document["respondent_id"] = respondent
+        else:
+            document |= {"respondent_hash": hashed, "erased_at": "2026-03-01T09:30:00.000Z", "position": rng.randrange(9)}
+        key = entry_key(account, hashed) if rng.randrange(3) else rng.choice(KEYS)
+        if not rng.randrange(8):
+            key = bytes_mutations.mutate(rng, key or b"", b"|" + hashed.encode())
+        return self._record(topics.ERASURES, self._value(document))._replace(key=key)
 
     def changelog(self) -> Hostile:
         """What does not belong into a changelog."""

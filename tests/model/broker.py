@@ -101,6 +101,15 @@ class ModelReader:
             raise BrokerAway(f"no record of {topic}-{partition} beyond {log.ends.stable}, and it goes to {until}")
         await self._faults.at("after restore")
 
+    async def records(self, topic: str, partition: int, start: int, until: int) -> AsyncIterator[Sequence[Record]]:
+        """See `streams.broker.Reader`."""
+        await self._faults.at("before lead")
+        records = self._cluster.log(topic, partition).committed(start, until)
+        for first in range(0, len(records), CHUNK):
+            yield records[first : first + CHUNK]
+            await self._faults.at("within lead")
+        await self._faults.at("after lead")
+
     async def record(self, topic: str, partition: int, offset: int) -> Record | None:
         """See `streams.broker.Reader`."""
         await self._faults.at("before fingerprint")

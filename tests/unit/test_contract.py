@@ -152,7 +152,7 @@ def test_every_topic_has_an_operation() -> None:
 
 def test_every_type_is_the_value_of_a_topic() -> None:
     named = {topic.schema for topic in TOPICS} - {None}
-    assert {kind.__name__ for kind in TYPES} == named | {"Retraction"}
+    assert {kind.__name__ for kind in TYPES} == named | {"Retraction", "Erasure"}
 
 
 def test_every_adapter_and_every_reason_is_published() -> None:

@@ -97,6 +97,9 @@ CONFIGURATIONS = [
     ("npstream_scoring_changelog", "cleanup.policy", "compact,delete", Status.FAILED),
     ("npstream_scoring_changelog", "segment.bytes", "1073741824", Status.WARNING),
     ("npstream_scoring_changelog", "segment.bytes", "1048576", None),
+    ("npstream_scoring_changelog", "max.compaction.lag.ms", str(2**63 - 1), Status.WARNING),
+    ("nps_erasures", "max.compaction.lag.ms", str(7 * DAY_MS + 1), Status.WARNING),
+    ("nps_erasures", "max.compaction.lag.ms", str(DAY_MS), None),
     ("nps_responses", "message.timestamp.type", "LogAppendTime", Status.FAILED),
     ("nps_responses", "message.timestamp.type", "CreateTime", None),
 ]
@@ -122,7 +125,8 @@ def test_each_unit_has_a_changelog_named_after_the_app_with_the_partitions_of_it
     changelogs = changelog_topics(settings)
     assert [topic.name for topic in changelogs] == ["nps-eu-scoring-changelog", "nps-eu-rollups-changelog"]
     assert {(topic.partitions, topic.replication) for topic in changelogs} == {(4, 3)}
-    assert changelogs[0].config == {"cleanup.policy": "compact", "segment.bytes": "67108864"}
+    config = {"cleanup.policy": "compact", "segment.bytes": "67108864", "max.compaction.lag.ms": str(7 * DAY_MS)}
+    assert changelogs[0].config == config
 
 
 @pytest.mark.parametrize(
@@ -184,7 +188,7 @@ def test_what_a_user_may_not_do_with_topics_is_named(
 def test_the_agents_together_read_their_sources_and_write_every_published_topic() -> None:
     access = access_of(AGENTS)
     assert list(ACCESS) == list(AGENTS)
-    assert access.reads == {topics.RAW, topics.RESPONSES, topics.CELLS}
+    assert access.reads == {topics.RAW, topics.RESPONSES, topics.CELLS, topics.ERASURES}
     assert access.writes == {topic.name for topic in topics.TOPICS} - {topics.RAW}
 
 

@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.times import format_time
 from streams.test_driver import Sent, TestDriver
 from tests.strategies import START, Round, rounds
-from tests.verification import Played
+from tests.verification import Played, erasures_of
 
 PARTITIONS = 2
 WINDOWS = (7, 30, 90, 365)
@@ -69,7 +69,7 @@ class World:
 
 def seen(driver: TestDriver, cut: dict[int, int]) -> Seen:
     outputs = {topic: driver.sent(topic) for topic in OUTPUTS}
-    return Seen(driver.sent(topics.RESPONSES), outputs, cut, {}, driver.now)
+    return Seen(driver.sent(topics.RESPONSES), outputs, cut, {}, driver.now, erasures=erasures_of(driver))
 
 
 def verdict(of: Seen) -> Verdict:
@@ -104,7 +104,7 @@ def test_what_is_right_has_no_differences_and_all_of_it_was_compared(right: Seen
     }
 
 
-@given(rounds(partitions=2, strays=True))
+@given(rounds(partitions=2, strays=True, erasures=True))
 def test_whatever_comes_the_recount_and_the_agents_agree(arrivals: list[Round]) -> None:
     played = Played([Scoring(), Rollups()], arrivals, 2)
     played.settle()
@@ -112,6 +112,35 @@ def test_whatever_comes_the_recount_and_the_agents_agree(arrivals: list[Round]) 
     for record in played.records:
         cut[record.partition] = record.offset + 1
     assert verdict(seen(played.driver, cut)).differences == []
+
+
+@pytest.fixture(scope="module", params=["keep", "remove"])
+def erased(request: pytest.FixtureRequest) -> Seen:
+    """u-1 of acme was erased amid the stream."""
+    world = World().feed(STREAM[:3]).run()
+    command = {"account_id": "acme", "respondent_id": "u-1", "counts": request.param}
+    world.driver.pipe(topics.ERASURES, b"acme", json.dumps(command).encode())
+    world.feed([*STREAM[3:], body(5, 2), body(6, 2, respondent_id="u-2")]).run()
+    return seen(world.driver, world.ends())
+
+
+def test_an_erasure_is_honoured(erased: Seen) -> None:
+    found = verdict(erased)
+    assert (found.differences, found.unproved) == ([], {})
+    assert found.compared[topics.DETRACTORS] == 2
+
+
+def test_it_is_found_if_there_was_none_or_another_one(erased: Seen) -> None:
+    (entry,) = erased.erasures["acme"]
+    other = replace(entry, counts="keep" if entry.counts == "remove" else "remove")
+    for entries in ([], [other], [replace(entry, position=0)], [replace(entry, respondent_hash="0" * 64)]):
+        assert {one.where for one in verdict(replace(erased, erasures={"acme": entries})).differences} >= {"acme"}
+
+
+def test_who_was_erased_while_it_was_read_makes_an_account_unprovable(erased: Seen) -> None:
+    found = verdict(replace(erased, erasures={}, erased_meanwhile=frozenset({"acme"})))
+    assert found.differences == []
+    assert found.unproved.keys() == {"acme", "plan=pro"}
 
 
 CHANGES: dict[str, Callable[[list[Sent]], list[Sent]]] = {

@@ -8,6 +8,7 @@ from agents.rollups import Rollups
 from agents.scoring import Scoring
 from schemas import topics
 from schemas.contract import asyncapi
+from schemas.examples import EXAMPLES
 from schemas.topics import BY_NAME, TOPICS
 from streams.processor import DAY_MS
 from streams.test_driver import Sent, TestDriver
@@ -45,6 +46,9 @@ def test_everything_that_is_sent_fits_the_contract() -> None:
     driver = TestDriver([Intake(), Scoring(), Rollups()], now=NOW, partitions=2)
     for value in ARRIVING:
         driver.pipe(topics.RAW, None, value, headers=[("nps-account", b"acme")])
+        driver.run()
+    for command in (EXAMPLES["Erasure"], {"account_id": "acme", "respondent_id": "u-1"}):
+        driver.pipe(topics.ERASURES, b"acme", json.dumps(command).encode())
         driver.run()
     for _ in range(3):
         driver.advance(8 * DAY_MS)

@@ -1,0 +1,121 @@
+"""What is left of a respondent in a compacted topic: whether a record names them, and how many do. Pure.
+
+A compacted topic's last record of each key is alive; the ones before it are superseded, and in the log's files until the broker
+has compacted them.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import orjson
+
+from agents import keys
+from schemas.erasures import entry_key, respondent_hash
+from schemas.topics import ERASURES
+from streams.changelog import state_prefix
+from streams.processor import Record
+
+STATE: Final = state_prefix("scoring")
+"""What the keys of scoring's state in its changelog begin with."""
+PART_BYTES: Final = 4
+"""Of the number that ends the key of an older part of a history."""
+
+
+@dataclass(frozen=True)
+class Respondent:
+    """One respondent, of all accounts or of some."""
+
+    respondent_id: str
+    accounts: Collection[str] | None = None
+    """None: of any."""
+
+    def named_in(self, record: Record) -> str | None:
+        """The account as whose respondent a record names them; empty if it names them without saying so; None if not at all."""
+        if record.topic == ERASURES:
+            return self._of_these(self._commanded(record))
+        if (record.key or b"").startswith(STATE):
+            key = (record.key or b"")[len(STATE) :]
+            if key[:1] in _PERSONAL:
+                return self._of_these(self._kept(key, record.value))
+        return "" if self._anywhere(record) else None
+
+    def listed_in(self, record: Record) -> str | None:
+        """The account of which a record of the list says that they are erased; None if it is about somebody else."""
+        account, _, hashed = (record.key or b"").decode(errors="replace").rpartition("|")
+        entry = _members(record.value)
+        if entry.get("account_id") != account or entry.get("respondent_hash") != hashed:
+            return None
+        return self._of_these(account) if hashed == respondent_hash(account, self.respondent_id) else None
+
+    def key_in(self, account: str) -> bytes:
+        """The key of their entry in the list."""
+        return entry_key(account, respondent_hash(account, self.respondent_id))
+
+    def _of_these(self, account: str | None) -> str | None:
+        return account if account is None or self.accounts is None or account in self.accounts else None
+
+    def _commanded(self, record: Record) -> str | None:
+        fields = _members(record.value)
+        account = fields.get("account_id")
+        return account if fields.get("respondent_id") == self.respondent_id and isinstance(account, str) else None
+
+    def _kept(self, key: bytes, value: bytes | None) -> str | None:
+        """Of a key of scoring's state: histories have the id in the key, responses in the value."""
+        account = keys.account_of(key)
+        name = key[len(keys.within(key[:1], account)) :]
+        if key[:1] == keys.RESPONSE:
+            found = msgspec.msgpack.encode(self.respondent_id) in (value or b"")
+        else:
+            found = (name if key[:1] == keys.RESPONDENT else name[:-PART_BYTES]) == self.respondent_id.encode()
+        return account.decode(errors="replace") if found else None
+
+    def _anywhere(self, record: Record) -> bool:
+        """As a text of its own, in JSON or in MessagePack."""
+        texts = (orjson.dumps(self.respondent_id), msgspec.msgpack.encode(self.respondent_id))
+        return record.key == self.respondent_id.encode() or any(text in (record.value or b"") for text in texts)
+
+
+@dataclass
+class Traces:
+    """The records of one topic that name a respondent."""
+
+    superseded: int = 0
+    _alive: dict[tuple[int, bytes | None], tuple[str, int]] = field(default_factory=dict)
+
+    def add(self, record: Record, account: str | None) -> None:
+        """Go on to the next record of a partition; `account` is what `Respondent.named_in` says of it."""
+        key = (record.partition, record.key)
+        if self._alive.pop(key, None) is not None:
+            self.superseded += 1
+        if account is not None and record.value is not None:
+            self._alive[key] = (account, record.offset)
+        elif account is not None:
+            self.superseded += 1  # a tombstone whose key names them
+
+    @property
+    def alive(self) -> int:
+        """How many records are the last ones of their keys."""
+        return len(self._alive)
+
+    @property
+    def accounts(self) -> set[str]:
+        """As whose respondent the ones that are alive name them."""
+        return {account for account, _ in self._alive.values() if account}
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Partition and offset of those that are alive."""
+        return ((partition, offset) for (partition, _), (_, offset) in sorted(self._alive.items(), key=str))
+
+
+_PERSONAL: Final = (keys.RESPONSE, keys.RESPONDENT, keys.RESPONDENT_PART)
+
+
+def _members(value: bytes | None) -> dict[str, object]:
+    """Those of a JSON object, none of anything else."""
+    try:
+        fields = orjson.loads(value or b"null")
+    except orjson.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
