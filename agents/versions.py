@@ -13,6 +13,7 @@ from zlib import crc32
 import msgspec
 
 from agents.responses import Pairs, Said
+from agents.stored import decoder
 
 DIGEST_BYTES: Final = 16
 """Of a hash over all that identifies a record's content: ids of events are made of it."""
@@ -50,7 +51,7 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     """Whether the last of them still holds."""
 
 
-decode_known = msgspec.msgpack.Decoder(Known).decode
+decode_known = decoder(Known)
 encode_known = _encode
 
 
