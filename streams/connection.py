@@ -1,6 +1,8 @@
 """How to reach the brokers: one value that every client is made from, so that none misses a security option."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -28,14 +30,33 @@ class Connection:
         """The TLS context, or None without TLS. Raises ConnectionRefused if a certificate file cannot be read."""
         if "SSL" not in self.security_protocol:
             return None
-        try:
+        with self._reading_files():
             context = ssl.create_default_context(cafile=self.ssl_ca_file)
-            if self.ssl_cert_file:
+        self._load_own(context)
+        return context
+
+    def renew(self) -> None:
+        """Read the certificates again, for all connections to come: they are replaced on the disk before they expire. Raises
+        ConnectionRefused."""
+        if self.ssl_context is None:
+            return
+        if self.ssl_ca_file:
+            with self._reading_files():
+                self.ssl_context.load_verify_locations(self.ssl_ca_file)
+        self._load_own(self.ssl_context)
+
+    def _load_own(self, context: ssl.SSLContext) -> None:
+        if self.ssl_cert_file:
+            with self._reading_files():
                 context.load_cert_chain(self.ssl_cert_file, self.ssl_key_file)
+
+    @contextmanager
+    def _reading_files(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, ssl.SSLError) as error:
             files = [f for f in (self.ssl_ca_file, self.ssl_cert_file, self.ssl_key_file) if f]
             raise ConnectionRefused(f"cannot load the TLS files {', '.join(files)}: {error}; check the paths") from error
-        return context
 
     @property
     def aiokafka(self) -> dict[str, Any]:

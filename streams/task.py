@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from streams.broker import BatchTooLarge, Broker, BrokerAway, Fenced, WriteFailed, Writer
+from streams.broker import BatchTooLarge, Broker, BrokerAway, Denied, Fenced, WriteFailed, Writer
 from streams.changelog import Meta, Owner
 from streams.checking import ForeignGroup, OpeningRules, Refusal
 from streams.execution import Batch, Execution
@@ -94,6 +94,8 @@ class Task:
         self.name = name
         self.phase = Phase.ASSIGNED
         self.refusal: str | None = None
+        self.denial: str | None = None
+        """What this user may not do, while nothing but that keeps the task from going on."""
         self._processors = processors
         self._broker = broker
         self._flow = flow
@@ -129,7 +131,7 @@ class Task:
         if self.phase is Phase.SUSPENDED:
             self._enter(Phase.ASSIGNED)
         self._stopping = False
-        self.refusal = None
+        self.refusal = self.denial = None
         self._wake.clear()
         self._life = asyncio.create_task(self._live(), name=f"task {self.name}")
 
@@ -174,6 +176,18 @@ class Task:
         self._suspended = self._execution = None
         if self.phase is not Phase.CLOSED:
             self._enter(Phase.CLOSED)
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from being processed; None if it is. Where something is denied, a task that has just been opened proves
+        nothing yet."""
+        if self.phase is Phase.RUNNING and (self.denial is None or self._ran_meanwhile):
+            return None
+        return self.refusal or self.denial or self.phase.name.lower()
+
+    @property
+    def _ran_meanwhile(self) -> bool:
+        return self._running_since is not None and time.monotonic() - self._running_since > self._rules.retry_max_s
 
     @property
     def state_size(self) -> tuple[int, int]:
@@ -227,7 +241,7 @@ class Task:
                 logger.warning("%s: the broker does not answer (%s); trying again", self.name, error)
                 self._drop(Phase.BROKEN)
                 self._failures += 1
-                self._failing_since = None
+                self._failing_since = self.denial = None
             except WriteFailed as error:
                 self._fail(error, fenced=isinstance(error, Fenced))
             except asyncio.CancelledError:
@@ -247,11 +261,13 @@ class Task:
 
     def _fail(self, error: Exception, fenced: bool) -> None:
         now = time.monotonic()
-        if self._running_since is not None and now - self._running_since > self._rules.retry_max_s:
+        if self._ran_meanwhile:
             self._failures, self._failing_since = 0, None  # it ran meanwhile, with nothing to write
         self._failures += 1
         self._failing_since = self._failing_since or now
-        logger.warning("%s: %s; opening again (failure %d)", self.name, error, self._failures)
+        if str(error) != self.denial:  # said once: it stays so until somebody has allowed it
+            logger.warning("%s: %s; opening again (failure %d)", self.name, error, self._failures)
+        self.denial = str(error) if isinstance(error, Denied) else None
         self._probe.failed(self.name, fenced)
         self._drop(Phase.BROKEN)
         if self._given_up:
@@ -397,6 +413,7 @@ class Task:
         if not batch.empty:
             self._failures = 0
             self._failing_since = None
+            self.denial = None
             self._probe.committed(self.name, batch, staged - began, time.monotonic() - staged, waited, int(time.time() * 1000))
 
     @property

@@ -268,7 +268,6 @@ def test_without_transactions_changes_that_take_two_record_batches_are_refused_b
         (errors.LeaderNotAvailableError(), BrokerAway),
         (ConnectionResetError("peer"), BrokerAway),
         (TimeoutError(), BrokerAway),
-        (errors.TopicAuthorizationFailedError("out"), WriteFailed),
         (errors.MessageSizeTooLargeError(), WriteFailed),
         (errors.InvalidTxnState(), WriteFailed),
         (errors.UnknownError(90), WriteFailed),
@@ -292,6 +291,7 @@ class Closing:
         self.how = how
         self.client = self
         self.closed = False
+        self._txn_manager = None
 
     async def stop(self) -> None:
         if self.how == "hangs":
