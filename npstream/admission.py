@@ -5,12 +5,15 @@ import time
 
 from npstream.admin import connect
 from npstream.failures import BrokerUnreachable, LoginRefused
-from streams.connection import Connection, ConnectionRefused
+from streams.connection import Connection
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
 """Bound of one attempt: a refusal comes within milliseconds."""
+
+PAUSE_S = 1.0
+"""Between two attempts at least: brokers take many for an attack."""
 
 
 class Admission:
@@ -22,6 +25,7 @@ class Admission:
         self._connection = connection
         self._give_up_after_s = give_up_after_s
         self._since = 0.0
+        self._looked = -PAUSE_S
 
     @property
     def given_up(self) -> bool:
@@ -30,11 +34,13 @@ class Admission:
 
     async def look(self) -> None:
         """Log in once more, and say it in one line when that begins to be refused. Never raises for what the brokers do."""
+        if time.monotonic() - self._looked < PAUSE_S:
+            return
+        self._looked = time.monotonic()
         try:
-            self._connection.renew()
             async with connect(self._connection, TIMEOUT_S):
                 self._allowed()
-        except (LoginRefused, ConnectionRefused) as error:
+        except LoginRefused as error:
             self._refused(str(error))
         except BrokerUnreachable:
             return  # nobody there to refuse anything

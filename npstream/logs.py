@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 import orjson
+from aiokafka.errors import KafkaError
 
 QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio")
 """Libraries whose notes at level info are about themselves: from them, warnings only."""
@@ -38,6 +39,15 @@ class Seldom(logging.Filter):
         return True
 
 
+class Told(logging.Filter):
+    """Leaves out what asyncio says of errors that nobody asked for: aiokafka gives one error to several futures, and who waits
+    for one of them has said it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this is news."""
+        return not (record.name == "asyncio" and record.exc_info and isinstance(record.exc_info[1], KafkaError))
+
+
 class JsonLines(logging.Formatter):
     """One object a line: time, level, logger, message, and the traceback of an exception."""
 
@@ -62,6 +72,7 @@ def set_up(level: str, style: str) -> None:
     )
     if level.upper() != "DEBUG":
         handler.addFilter(Seldom())
+        handler.addFilter(Told())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     if level.upper() != "DEBUG":
         for name in QUIET:

@@ -53,7 +53,6 @@ class Worker:
         self.registry = CollectorRegistry()
         self.metrics = EngineMetrics(self.registry, PREFIX, FACTS)
         self.health = Health(self.registry, self.problems)
-        # One for all, so that all have the same certificates, and renewed ones.
         self._connection = settings.connection()
         self._admission = Admission(self._connection, settings.give_up_after_s)
         self._broker = KafkaBroker(self._connection, transaction_timeout_ms=settings.transaction_timeout_ms)
@@ -194,11 +193,12 @@ class Worker:
                 was_ready = True
                 freeze()
                 logger.info("ready")
-            await self._measure()
             if self._away is not None or self._admission.refusal is not None or self._broken:
                 await self._admission.look()
             if self._admission.given_up:
                 self.stop(self._admission.refusal)
+            if self._admission.refusal is None:
+                await self._measure()
 
     @property
     def _broken(self) -> bool:

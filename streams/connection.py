@@ -1,8 +1,8 @@
 """How to reach the brokers: one value that every client is made from, so that none misses a security option."""
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,26 @@ from typing import Any
 
 class ConnectionRefused(ValueError):
     """The options contradict each other or name a file that is not there; the message says what to change."""
+
+
+class FreshContext(ssl.SSLContext):
+    """A TLS context that reads its files again for each connection: they are replaced on the disk before they expire, and a
+    worker lives longer than they do."""
+
+    def __new__(cls, read: Callable[[], ssl.SSLContext]) -> "FreshContext":
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, read: Callable[[], ssl.SSLContext]) -> None:
+        """`read` makes a context of what the files hold. Raises ConnectionRefused if one cannot be read."""
+        self._read = read
+        self._last = read()
+
+    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
+        """See `ssl.SSLContext`: this is how event loops use it. Files that cannot be read are being replaced just now: then
+        what they held before."""
+        with suppress(ConnectionRefused):
+            self._last = self._read()
+        return self._last.wrap_bio(*arguments, **named)
 
 
 @dataclass(frozen=True)
@@ -28,35 +48,17 @@ class Connection:
     @cached_property
     def ssl_context(self) -> ssl.SSLContext | None:
         """The TLS context, or None without TLS. Raises ConnectionRefused if a certificate file cannot be read."""
-        if "SSL" not in self.security_protocol:
-            return None
-        with self._reading_files():
-            context = ssl.create_default_context(cafile=self.ssl_ca_file)
-        self._load_own(context)
-        return context
+        return FreshContext(self._read_files) if "SSL" in self.security_protocol else None
 
-    def renew(self) -> None:
-        """Read the certificates again, for all connections to come: they are replaced on the disk before they expire. Raises
-        ConnectionRefused."""
-        if self.ssl_context is None:
-            return
-        if self.ssl_ca_file:
-            with self._reading_files():
-                self.ssl_context.load_verify_locations(self.ssl_ca_file)
-        self._load_own(self.ssl_context)
-
-    def _load_own(self, context: ssl.SSLContext) -> None:
-        if self.ssl_cert_file:
-            with self._reading_files():
-                context.load_cert_chain(self.ssl_cert_file, self.ssl_key_file)
-
-    @contextmanager
-    def _reading_files(self) -> Iterator[None]:
+    def _read_files(self) -> ssl.SSLContext:
         try:
-            yield
+            context = ssl.create_default_context(cafile=self.ssl_ca_file)
+            if self.ssl_cert_file:
+                context.load_cert_chain(self.ssl_cert_file, self.ssl_key_file)
         except (OSError, ssl.SSLError) as error:
             files = [f for f in (self.ssl_ca_file, self.ssl_cert_file, self.ssl_key_file) if f]
             raise ConnectionRefused(f"cannot load the TLS files {', '.join(files)}: {error}; check the paths") from error
+        return context
 
     @property
     def aiokafka(self) -> dict[str, Any]:

@@ -83,9 +83,6 @@ class _KafkaWriter:
 
     async def discard(self) -> None:
         """Let go of connections; errors do not matter any more."""
-        manager = self._producer._txn_manager
-        if manager is not None and (ended := manager.wait_for_transaction_end()) is not None and ended.done():
-            ended.exception()  # retrieved, so that nobody logs it: the batches have said the same
         stopping = asyncio.ensure_future(self._producer.stop())
         done, _ = await asyncio.wait({stopping}, timeout=DISCARD_TIMEOUT_S)
         if not done:

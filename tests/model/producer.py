@@ -30,7 +30,6 @@ class ModelProducer:
         self._open = False
         self._transactions = 0
         self._produced = 0
-        self._txn_manager = None
         self.stopped = False
 
     @property

@@ -291,7 +291,6 @@ class Closing:
         self.how = how
         self.client = self
         self.closed = False
-        self._txn_manager = None
 
     async def stop(self) -> None:
         if self.how == "hangs":
