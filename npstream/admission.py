@@ -49,7 +49,7 @@ class Admission:
         if self.refusal is None:
             self._since = time.monotonic()
         if self.refusal != reason:
-            logger.warning("%s; trying again for %g s", reason, self._give_up_after_s)
+            logger.warning("not let in: %s; trying again for %g s", reason, self._give_up_after_s)
         self.refusal = reason
 
     def _allowed(self) -> None:

@@ -1,4 +1,4 @@
-"""Log lines: text for eyes, or one JSON object a line for collectors. Neither comments nor ids are ever logged."""
+"""Log lines: text for eyes, or one JSON object a line for collectors. Comments, ids and passwords are never logged."""
 
 import logging
 import sys
@@ -12,6 +12,9 @@ QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio")
 
 SILENT = ("aiokafka.producer.sender", "aiokafka.consumer.group_coordinator", "aiokafka.conn", "aiokafka.cluster")
 """They repeat every few hundred milliseconds, as errors, that a broker is away: the task says so once per attempt."""
+
+WIRE = "aiokafka.conn"
+"""At level debug it writes out whole requests and answers: passwords, and all that people have said."""
 
 REPEATING = "aiokafka"
 """The library whose other warnings repeat as well: while a broker is away, each of a worker's two dozen clients tries, and says
@@ -74,6 +77,7 @@ def set_up(level: str, style: str) -> None:
         handler.addFilter(Seldom())
         handler.addFilter(Told())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger(WIRE).setLevel(logging.INFO)
     if level.upper() != "DEBUG":
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -44,6 +44,7 @@ class Connection:
     ssl_ca_file: str | None = None
     ssl_cert_file: str | None = None
     ssl_key_file: str | None = None
+    ssl_key_password: str | None = field(default=None, repr=False)
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext | None:
@@ -54,10 +55,13 @@ class Connection:
         try:
             context = ssl.create_default_context(cafile=self.ssl_ca_file)
             if self.ssl_cert_file:
-                context.load_cert_chain(self.ssl_cert_file, self.ssl_key_file)
+                # Not None: OpenSSL would ask at the terminal for the password of a key that has one.
+                context.load_cert_chain(self.ssl_cert_file, self.ssl_key_file, self.ssl_key_password or "")
         except (OSError, ssl.SSLError) as error:
             files = [f for f in (self.ssl_ca_file, self.ssl_cert_file, self.ssl_key_file) if f]
-            raise ConnectionRefused(f"cannot load the TLS files {', '.join(files)}: {error}; check the paths") from error
+            raise ConnectionRefused(
+                f"cannot load the TLS files {', '.join(files)}: {error}; check the paths and ssl_key_password"
+            ) from error
         return context
 
     @property

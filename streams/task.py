@@ -19,6 +19,7 @@ from streams.broker import BatchTooLarge, Broker, BrokerAway, Denied, Fenced, Wr
 from streams.changelog import Meta, Owner
 from streams.checking import ForeignGroup, OpeningRules, Refusal
 from streams.execution import Batch, Execution
+from streams.fault import told
 from streams.inbox import Inbox
 from streams.opening import Opened, Suspended, open_task
 from streams.phase import Phase
@@ -248,8 +249,9 @@ class Task:
                 self._drop(None)
                 raise
             except Exception as error:
-                logger.exception("%s: a batch failed for a reason that is not the broker's", self.name)
-                self._fail(error, fenced=False)
+                logger.error("%s: a batch failed for a reason that is not the broker's: %s", self.name, told(error))
+                logger.debug("%s: all of it", self.name, exc_info=error)
+                self._fail(WriteFailed(told(error, frames=1)), fenced=False)
             if self._given_up:
                 return
             await self._pause()

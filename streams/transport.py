@@ -286,13 +286,13 @@ class Consumer(driver.Consumer):
     def _deny(self, what: str, reason: str) -> None:
         now = time.monotonic()
         if what not in self._denials:
-            logger.warning("%s: %s", self.app.conf.id, reason)
+            logger.warning("group %s: reading is forbidden: %s", self.app.conf.id, reason)
             self._denials[what] = Denial(reason, now, now)
         self._denials[what] = self._denials[what]._replace(last=now)
 
     def _allow(self, what: str) -> None:
         if self._denials.pop(what, None) is not None:
-            logger.info("%s: what was denied is allowed again", self.app.conf.id)
+            logger.info("group %s: reading is allowed again", self.app.conf.id)
 
     def _not_there(self, offsets: Mapping[TopicPartition, int]) -> None:
         for partition, offset in offsets.items():

@@ -188,13 +188,17 @@ def test_what_is_taken_away_is_named_once_and_all_goes_on_when_it_is_given_back(
         assert worker.terminate() == 0
 
 
-def test_a_worker_that_waits_in_vain_for_a_permission_ends_and_names_it(kafka: GuardedKafka, tmp_path: Path) -> None:
+def test_a_worker_that_waits_in_vain_for_a_permission_ends_and_names_it_without_its_password(
+    kafka: GuardedKafka, tmp_path: Path
+) -> None:
     granted = permissions("poor")
     prepare(kafka, granted)
-    patience = {"give_up_after_s": 2}
+    patience = {"give_up_after_s": 2, "log_level": "debug"}
     with Workers(kafka.guarded, "npstream", tmp_path, **SETTINGS, **login("poor"), **patience) as workers:
         worker = workers.start(agents="scoring").wait_ready()
+        said = worker.get("/metrics")[1] + worker.get("/ready")[1] + Path(f"/proc/{worker.pid}/cmdline").read_text("utf-8")
         revoke(kafka, *(one for one in granted if (one.name, one.operation) == (topics.RESPONSES, AclOperation.READ)))
         assert worker.ended(PATIENCE_S) == 1
-        (line,) = worker.logged("npstream: ")
+        (line,) = [line for line in worker.log.splitlines() if line.startswith("npstream: ")]
         assert f"scoring: for 2 s this user lacks Read on topic {topics.RESPONSES}: allow it" in line
+        assert login("poor")["sasl_password"] not in said + worker.log
