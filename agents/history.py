@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from agents.categories import CATEGORY_OF, PROMOTER
+from agents.stored import StateUnreadable, decoder
 from streams.processor import State
 
 NEWEST: Final = 16
@@ -39,8 +40,8 @@ class _Part(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[list[Entry], list[_Part], int]).decode
-_decode_part = msgspec.msgpack.Decoder(list[Entry]).decode
+_decode = decoder(tuple[list[Entry], list[_Part], int])
+_decode_part = decoder(list[Entry])
 _UNKNOWN: Final = -1
 
 
@@ -65,6 +66,8 @@ class History:
             """Length of the row of one category that the older parts end with, if it is known."""
             return
         self.newest, self._parts, self._row = _decode(value)
+        if not self.newest:
+            raise StateUnreadable("a respondent's history in the state is empty")
         if (self._parts[0].first.at if self._parts else self.newest[0].at) < since:
             self._trim(since)
 
@@ -251,7 +254,7 @@ class History:
         if entries is None:
             value = self._state.get(self._part_key(part.number))
             if value is None:
-                raise KeyError(f"part {part.number} of a respondent's history is missing from the state")
+                raise StateUnreadable("a part of a respondent's history is missing from the state")
             entries = self._loaded[part.number] = _decode_part(value)
         return entries
 

@@ -4,7 +4,7 @@ All of it in bounded shares with a cursor in the state, so that a crash loses on
 many short transactions. A share is repeated without harm: tables that are as of the day already stay as they are.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -12,6 +12,7 @@ from agents import keys
 from agents.history import History
 from agents.ledger import Ledger
 from agents.publishing import Publishing
+from agents.stored import decoder
 from agents.versions import decode_known
 from agents.windows import CHUNK_BITS
 
@@ -26,14 +27,14 @@ class _Cursor(msgspec.Struct, array_like=True):
     """How far the ticks of a day have come."""
 
     day: int = -1
-    phase: int = DONE
+    phase: Annotated[int, msgspec.Meta(ge=ROLL_ACCOUNTS, le=DONE)] = DONE
     after: bytes = b""
     swept: int = -1
     """The last period in which all responses were looked through: what is beyond the history counts nowhere whether it is still
     there or not, and looking takes time, so it is done every 16 days."""
 
 
-_decode = msgspec.msgpack.Decoder(_Cursor).decode
+_decode = decoder(_Cursor)
 _encode = msgspec.msgpack.Encoder().encode
 
 

@@ -16,6 +16,7 @@ from agents.cells import CellKey, read_key, read_respondents, read_responses
 from agents.rollup import windows_json
 from agents.sources import Segment, Segments
 from agents.statistics import nps
+from agents.stored import decoder
 from agents.windows import Spans, check_windows
 from schemas import topics
 from schemas.codec import dumps
@@ -60,7 +61,7 @@ class _Cursor(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_cursor = msgspec.msgpack.Decoder(_Cursor).decode
+_decode_cursor = decoder(_Cursor)
 
 TICKS: Final = b"T"
 """The key of the cursor; the others are listed in `agents.sources`."""

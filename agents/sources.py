@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from agents.cells import Respondents
+from agents.stored import StateUnreadable, decimal, decoder
 from agents.tables import Tables
 from agents.windows import CHUNK_BITS, IN_CHUNK, Spans, Table
 from schemas.times import DAY_MS, LATEST_MS
@@ -43,7 +44,8 @@ REMEMBERED_CHUNKS: Final = 48
 
 _encode = msgspec.msgpack.Encoder().encode
 _Days = dict[int, list[int]]
-_decode_days = msgspec.msgpack.Decoder(_Days).decode
+_decode_days = decoder(_Days)
+_decode_names = decoder(list[str])
 
 
 class Source(msgspec.Struct, array_like=True):
@@ -60,8 +62,8 @@ class _Members(msgspec.Struct, array_like=True):
     sources: list[int]
 
 
-_decode_source = msgspec.msgpack.Decoder(Source).decode
-_decode_members = msgspec.msgpack.Decoder(_Members).decode
+_decode_source = decoder(Source)
+_decode_members = decoder(_Members)
 
 
 class Segment:
@@ -122,7 +124,7 @@ class Segments:
                 for source in members.sources:
                     stored = self._state.get(_source_key(name, source))
                     if stored is None:
-                        raise KeyError(f"source partition {source} of segment {name!r} is missing from the state")
+                        raise StateUnreadable("a source partition of a segment is missing from the state")
                     segment.sources[source] = _decode_source(stored)
         self.roll(segment, day)
         return segment
@@ -144,7 +146,7 @@ class Segments:
     @property
     def changes(self) -> int:
         """How many times a source partition has had another incarnation."""
-        return int(self._state.get(CHANGES) or 0)
+        return decimal(self._state.get(CHANGES) or b"0")
 
     def is_latest(self, source: int, incarnation: str) -> bool:
         """Whether an incarnation of a source partition is the latest one; a later one than those known is, from now on."""
@@ -259,7 +261,7 @@ class Segments:
 
     def _gauged(self) -> list[str]:
         value = self._state.get(GAUGED)
-        return [] if value is None else msgspec.msgpack.decode(value, type=list[str])
+        return [] if value is None else _decode_names(value)
 
     def _source(self, segment: Segment, source: int, incarnation: str) -> Source:
         said = segment.sources.get(source)

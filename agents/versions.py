@@ -13,6 +13,7 @@ from zlib import crc32
 import msgspec
 
 from agents.responses import Pairs, Said
+from agents.stored import decoder
 from schemas.times import LATEST_MS
 
 DIGEST_BYTES: Final = 16
@@ -58,7 +59,7 @@ class Known(msgspec.Struct, array_like=True, gc=False):
         return self.version == ERASED
 
 
-decode_known = msgspec.msgpack.Decoder(Known).decode
+decode_known = decoder(Known)
 encode_known = _encode
 
 

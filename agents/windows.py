@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from agents.stored import StateUnreadable, decoder
 from streams.processor import State, UnfitState
 
 FOREVER: Final = 1 << 40
@@ -135,6 +136,9 @@ class WindowsChanged(UnfitState):
     """The state was made with other windows than those of the settings."""
 
 
+_decode_windows = decoder(list[int])
+
+
 def check_windows(state: State, spans: Spans, name: str) -> None:
     """Raises WindowsChanged unless the state of a processor was made with these windows; a new state notes them."""
     if WINDOWS_KEY in state.cache:
@@ -144,7 +148,7 @@ def check_windows(state: State, spans: Spans, name: str) -> None:
     if found is None:
         state.put(WINDOWS_KEY, wanted)
     elif found != wanted:
-        *days, history_days = msgspec.msgpack.decode(found)
+        *days, history_days = _decode_windows(found) or [0]
         raise WindowsChanged(
             f"its state was counted with windows of {days} days and a history of {history_days}, the settings say "
             f"{list(spans.days)} and {spans.history_days}: set them back, or start anew: npstream rebuild --agent {name}"
@@ -162,8 +166,8 @@ class _Head(msgspec.Struct, array_like=True):
     eve: list[int]
 
 
-_decode_head = msgspec.msgpack.Decoder(_Head).decode
-_decode_chunk = msgspec.msgpack.Decoder(dict[int, Counts]).decode
+_decode_head = decoder(_Head)
+_decode_chunk = decoder(dict[int, Counts])
 
 
 class Table:
@@ -221,6 +225,8 @@ class Table:
         if value is None:
             return None
         head = _decode_head(value)
+        if len(head.sums) != 2 * spans.kind or len(head.eve) not in (0, spans.kind):
+            raise StateUnreadable("a table in the state has other windows")
         table = cls(spans, head_key, chunk_prefix, head.as_of)
         table._pending, table.published, table._sums, table.eve = head.pending, head.published, head.sums, head.eve
         return table

@@ -403,7 +403,7 @@ def unreachable(connection: Connection, reason: Exception | str | None) -> Broke
             )
         case ssl.SSLError():
             return LoginRefused(
-                f"no TLS with the broker at {where}: {reason.reason or reason}; check security_protocol, ssl_ca_file"
+                f"no TLS with the broker at {where}: {_tls_reason(reason)}; check security_protocol, ssl_ca_file"
             )
         case TimeoutError() | RequestTimedOutError() | None:
             detail = "no answer in time"
@@ -414,6 +414,11 @@ def unreachable(connection: Connection, reason: Exception | str | None) -> Broke
         case _:
             detail = said(reason)
     return BrokerUnreachable(f"no broker answers at {where} ({detail}): start it, or check bootstrap and security_protocol")
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    """Such as that a certificate has expired, where it is known."""
+    return str(getattr(error, "verify_message", "") or error.reason or error)
 
 
 def said(error: Exception | int, message: str | None = None) -> str:

@@ -2,11 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import UNSET
 
 from schemas import topics
 from schemas.codec import loads
-from schemas.dead_letters import Unusable
+from schemas.dead_letters import Reason, Unusable
+from schemas.events import AccountRollup, Detractor, SegmentRollup, WindowStats
 from streams.processor import Record
 
 FEED: Final = 200
@@ -16,6 +20,7 @@ ORDERS: Final = ("responses", "nps", "change", "name")
 
 Rollup = dict[str, Any]
 """A value of nps.rollups.accounts or nps.rollups.segments."""
+Kind = TypeVar("Kind")
 
 
 class Board:
@@ -30,22 +35,32 @@ class Board:
         self.segments: dict[str, Rollup] = {}
         self.detractors: deque[Rollup] = deque(maxlen=FEED)
         """The newest last, as they are in nps.detractors."""
+        self.left_out = 0
+        """Records that are none of ours: anybody who may write to these topics can write anything."""
 
     def take(self, records: Iterable[Record]) -> bool:
-        """Take records in; whether anything has changed. What is no JSON object is no record of ours, and left out."""
+        """Take records in; whether anything has changed. What does not fit the published types is counted and left out."""
         changed = False
         for record in records:
             key = (record.key or b"").decode(errors="replace")
-            if record.topic == topics.DETRACTORS:
-                event = _object(record.value)
-                if event is not None and self.account in (None, event.get("account_id")):
-                    self.detractors.append(event)
-                    changed = True
-            elif record.topic == topics.SEGMENT_ROLLUPS and self.account is None:
-                changed |= _put(self.segments, key, record.value)
-            elif record.topic == topics.ACCOUNT_ROLLUPS and self.account in (None, key):
-                changed |= _put(self.accounts, key, record.value)
+            try:
+                if record.topic == topics.DETRACTORS:
+                    changed |= self._take_detractor(record.value)
+                elif record.topic == topics.SEGMENT_ROLLUPS and self.account is None:
+                    changed |= _put(self.segments, key, record.value, SegmentRollup)
+                elif record.topic == topics.ACCOUNT_ROLLUPS and self.account in (None, key):
+                    changed |= _put(self.accounts, key, record.value, AccountRollup)
+            except (Unusable, msgspec.ValidationError):
+                self.left_out += 1
+                changed = True
         return changed
+
+    def _take_detractor(self, value: bytes | None) -> bool:
+        event = _read(value, Detractor)
+        if self.account not in (None, event.account_id):
+            return False
+        self.detractors.append(msgspec.to_builtins(event))
+        return True
 
     def headline(self, rollup: Rollup) -> Rollup:
         """The statistics of the headline window, counting responses; empty if the rollup has no such window."""
@@ -86,28 +101,36 @@ class Board:
         )
         return promoters, passives, detractors
 
-    def snapshot(self, order: str) -> dict[str, list[Rollup]]:
-        """Everything as JSON: rollups and events as they stand in their topics, detractors newest first."""
+    def snapshot(self, order: str) -> dict[str, list[Rollup] | int]:
+        """Everything as JSON: rollups and events as they stand in their topics, detractors newest first; how many records were
+        left out."""
         return {
             "accounts": [rollup for _, rollup in self.ordered(self.accounts, order)],
             "segments": [rollup for _, rollup in self.ordered(self.segments, order)],
             "detractors": list(reversed(self.detractors)),
+            "left_out": self.left_out,
         }
 
 
-def _put(rollups: dict[str, Rollup], key: str, value: bytes | None) -> bool:
+def _put(rollups: dict[str, Rollup], key: str, value: bytes | None, kind: type[AccountRollup | SegmentRollup]) -> bool:
     if value is None:
         return rollups.pop(key, None) is not None
-    rollup = _object(value)
-    if rollup is None:
-        return False
-    rollups[key] = rollup
+    rollup = _read(value, kind)
+    for window in rollup.windows.values():
+        _check(window.responses)
+        _check(window.respondents)
+    rollups[key] = msgspec.to_builtins(rollup)
     return True
 
 
-def _object(value: bytes | None) -> Rollup | None:
-    try:
-        found = loads(value or b"")
-    except Unusable:
-        return None
-    return found if isinstance(found, dict) else None
+def _read(value: bytes | None, kind: type[Kind]) -> Kind:
+    """Raises Unusable for what is no JSON, ValidationError for what is no such value."""
+    return msgspec.convert(loads(value or b""), kind)
+
+
+def _check(stats: WindowStats) -> None:
+    """What the type does not say: counts add up, and there is a score where there are responses. Raises Unusable."""
+    if stats.total != stats.promoters + stats.passives + stats.detractors:
+        raise Unusable(Reason.WRONG_TYPE, "total: not the sum of the counts")
+    if stats.total and UNSET in (stats.nps, stats.low, stats.high, stats.band):
+        raise Unusable(Reason.MISSING_FIELD, "nps: missing beside responses")

@@ -9,7 +9,8 @@ import click
 
 from npstream.failures import run_command
 from npstream.invocation import Invocation
-from npstream.settings_sources import nearest
+from npstream.settings import Settings
+from npstream.settings_sources import PREFIX, declared, nearest
 
 COMMANDS = {
     "demo": "Show it all: embedded broker, worker, a year of responses, live tables.",
@@ -29,6 +30,9 @@ COMMANDS = {
 }
 """The commands in the order of the help, with what it says of them: help imports none of them. Each is a module of
 `npstream.commands` of the same name."""
+
+SECRETS = frozenset(name for name, target in declared(Settings).items() if target.metadata["secret"])
+"""Settings that are no flags."""
 
 
 class Commands(click.Group):
@@ -99,6 +103,10 @@ def cli(ctx: click.Context, bootstrap: str | None, config: Path | None, assignme
     Settings come from flags, NPSTREAM_* variables, a TOML file and defaults: npstream settings shows them.
     """
     flags = dict(assignments)
+    for name in flags.keys() & SECRETS:
+        raise click.UsageError(
+            f"{name} as a flag can be read by all who list processes: give it as {PREFIX}{name.upper()}, or in the file", ctx
+        )
     if bootstrap is not None:
         flags["bootstrap"] = bootstrap
     ctx.obj = Invocation(flags, config)

@@ -1,16 +1,20 @@
-"""Log lines: text for eyes, or one JSON object a line for collectors. Neither comments nor ids are ever logged."""
+"""Log lines: text for eyes, or one JSON object a line for collectors. Comments, ids and passwords are never logged."""
 
 import logging
 import sys
 from datetime import UTC, datetime
 
 import orjson
+from aiokafka.errors import KafkaError
 
 QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio")
 """Libraries whose notes at level info are about themselves: from them, warnings only."""
 
 SILENT = ("aiokafka.producer.sender", "aiokafka.consumer.group_coordinator", "aiokafka.conn", "aiokafka.cluster")
 """They repeat every few hundred milliseconds, as errors, that a broker is away: the task says so once per attempt."""
+
+WIRE = "aiokafka.conn"
+"""At level debug it writes out whole requests and answers: passwords, and all that people have said."""
 
 REPEATING = "aiokafka"
 """The library whose other warnings repeat as well: while a broker is away, each of a worker's two dozen clients tries, and says
@@ -38,6 +42,15 @@ class Seldom(logging.Filter):
         return True
 
 
+class Told(logging.Filter):
+    """Leaves out what asyncio says of errors that nobody asked for: aiokafka gives one error to several futures, and who waits
+    for one of them has said it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this is news."""
+        return not (record.name == "asyncio" and record.exc_info and isinstance(record.exc_info[1], KafkaError))
+
+
 class JsonLines(logging.Formatter):
     """One object a line: time, level, logger, message, and the traceback of an exception."""
 
@@ -62,7 +75,9 @@ def set_up(level: str, style: str) -> None:
     )
     if level.upper() != "DEBUG":
         handler.addFilter(Seldom())
+        handler.addFilter(Told())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger(WIRE).setLevel(logging.INFO)
     if level.upper() != "DEBUG":
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -55,6 +55,9 @@ class Settings:
     )
     ssl_cert_file: str | None = setting(None, "PEM file of the client's certificate, where the brokers ask for one")
     ssl_key_file: str | None = setting(None, "PEM file of the client's key; empty: it is in ssl_cert_file")
+    ssl_key_password: str | None = setting(
+        None, "password of that key, if it has one; best given in the environment", secret=True
+    )
 
     app_id: str = setting(
         "npstream",
@@ -199,6 +202,7 @@ class Settings:
             ssl_ca_file=self.ssl_ca_file,
             ssl_cert_file=self.ssl_cert_file,
             ssl_key_file=self.ssl_key_file,
+            ssl_key_password=self.ssl_key_password,
         )
 
     def zone(self) -> tzinfo:
@@ -270,8 +274,9 @@ def _connection_contradictions(s: Settings) -> Iterator[str]:
             yield f"{name} is set, but security_protocol {s.security_protocol} does not encrypt: use SASL_SSL or SSL"
         elif not Path(path).is_file():
             yield f"{name} is {path!r}: there is no such file"
-    if s.ssl_key_file is not None and s.ssl_cert_file is None:
-        yield "ssl_key_file is set without ssl_cert_file: a key needs its certificate"
+    for name, value in (("ssl_key_file", s.ssl_key_file), ("ssl_key_password", s.ssl_key_password)):
+        if value is not None and s.ssl_cert_file is None:
+            yield f"{name} is set without ssl_cert_file: a key needs its certificate"
 
 
 def _window_contradictions(s: Settings) -> Iterator[str]:

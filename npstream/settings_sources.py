@@ -107,7 +107,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(
             f"cannot read the settings file {file}: {error.strerror}; check --config or {CONFIG_VARIABLE}"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib limits neither digits nor nesting itself
         raise SettingsError(f"the settings file {file} is no TOML: {error}") from error
 
 

@@ -78,19 +78,22 @@ class Pulse:
 def screen(board: Board, order: str, pulse: Pulse, where: str, today: str, width: int, height: int) -> list[Text]:
     """Everything in `height` lines, if that is enough. `where` names the brokers, `today` is a UTC day like 2026-03-01."""
     width, height = max(width, LEAST_WIDTH), max(height, LEAST_HEIGHT)
-    # Header, a blank line after it and between the sections, their headings, the keys at the bottom.
-    room = height - (1 + SECTIONS + SECTIONS + 1)
+    # Header, a blank line after it and between the sections, their headings, what is at the bottom.
+    bottom = _left_out(board)
+    room = height - (1 + SECTIONS + SECTIONS + len(bottom) + 1)
     wanted = (len(board.accounts), len(board.segments), max(len(board.detractors), 1))
     lines = _sections(board, order, pulse, where, today, width, _shared(room, wanted))
-    lines += [Text()] * (height - 1 - len(lines))
     keys = (("q", "bold"), (" quit   ", "dim"), ("s", "bold"), (f" sorted by {order}   {STAR}", "dim"))
-    return [*lines[: height - 1], Text.assemble(*keys, no_wrap=True)]
+    bottom.append(Text.assemble(*keys, no_wrap=True))
+    lines += [Text()] * (height - len(bottom) - len(lines))
+    return [*lines[: height - len(bottom)], *bottom]
 
 
 def page(board: Board, order: str, pulse: Pulse, where: str, today: str, width: int, rows: int) -> list[Text]:
     """The same for a pipe or a log: as long as it takes, at most `rows` rows of each table."""
     lines = _sections(board, order, pulse, where, today, max(width, LEAST_WIDTH), (rows, rows, rows))
-    return [*lines, Text(), Text(STAR, "dim")] if board.accounts else lines
+    star = [Text(), Text(STAR, "dim")] if board.accounts else []
+    return lines + star + _left_out(board)
 
 
 def joined(lines: Sequence[Text]) -> Group:
@@ -112,6 +115,14 @@ def _sections(
     windows = board.windows_of(board.account)
     lines += [*_rollups("Windows", windows, width, len(windows)), Text()]
     return lines + _detractors(board, today, width, sum(rows) - len(windows) + 2)
+
+
+def _left_out(board: Board) -> list[Text]:
+    """One line if there are records that nobody of ours has written."""
+    if not board.left_out:
+        return []
+    what = "1 record" if board.left_out == 1 else f"{board.left_out:,} records"
+    return [Text(f"left out: {what} that npstream did not write", "yellow", no_wrap=True)]
 
 
 def _headlines(board: Board, rollups: dict[str, Rollup], order: str) -> list[tuple[str, Rollup]]:
@@ -220,7 +231,7 @@ def _detractor(event: Rollup, today: str) -> list[Text | str]:
     severity = str(event.get("severity", ""))
     style = SEVERITIES.get(severity, "")
     given = str(event.get("responded_at", ""))
-    in_a_row = event.get("consecutive", 1)
+    in_a_row = event["consecutive"]
     score = f"{event.get('score', '')!s:>2}" + (f" \N{MULTIPLICATION SIGN}{in_a_row}" if in_a_row > 1 else "")
     comment = Text(printable(str(event.get("comment") or "")))
     if event.get("withdrawn"):

@@ -94,6 +94,8 @@ class _Verification:
         self.history_days = 2 * max(windows) + grace
         self.found = Verdict()
         self.partitions = len(seen.cut)
+        self.outputs = {topic: self._ours(topic, records) for topic, records in seen.outputs.items()}
+        """What is in the output topics, without what has no shape of ours."""
         self.expected = recount.events(
             seen.source,
             windows,
@@ -101,7 +103,7 @@ class _Verification:
             grace,
             partitions=self.partitions,
             wall=lambda record: seen.read_at,
-            as_of=_days_of_scoring(seen.outputs[topics.SCORED]),
+            as_of=_days_of_scoring(self.outputs[topics.SCORED]),
             erasures=seen.erasures,
         )
         self.unprovable = {
@@ -133,6 +135,17 @@ class _Verification:
         else:
             self.found.unproved[where] = reason
 
+    def _ours(self, topic: str, records: Sequence[Record]) -> list[Record]:
+        """The records that have the shape of their topic: each other one is a difference, and then left out."""
+        ours = []
+        for record in records:
+            if _has_shape(record):
+                ours.append(record)
+            else:
+                place = f"{topic} {record.partition}:{record.offset}"
+                self.found.differences.append(Difference(place, topic, "npstream did not write this record"))
+        return ours
+
     # What can be proved at all.
 
     def _look_for_lost_history(self) -> None:
@@ -161,7 +174,7 @@ class _Verification:
     # Events.
 
     def _events(self, topic: str) -> None:
-        sent = self._without_repeats(self.seen.outputs[topic])
+        sent = self._without_repeats(self.outputs[topic])
         for partition, causes in self._causes(topic).items():
             begun = self._begun(topic, partition, causes, sent)
             by_account = _by_account(causes[begun:])
@@ -211,7 +224,7 @@ class _Verification:
         wanted = {(letter.partition, letter.offset): letter for letter in self.expected.dead_letters}
         first_left: dict[int, int] = {}
         seen: set[tuple[int, int]] = set()
-        for letter in self.seen.outputs[topic]:
+        for letter in self.outputs[topic]:
             source, number, offset = (_header(letter, name).decode() for name in LETTER_SOURCE)
             if source != topics.RESPONSES:
                 continue
@@ -250,7 +263,7 @@ class _Verification:
         own: dict[str, list[SourceRecord]] = defaultdict(list)
         for record, arrival in self._at_home():
             own[arrival.account_id].append(record)
-        rows = _last_values(self.seen.outputs[topics.ACCOUNT_ROLLUPS])
+        rows = _last_values(self.outputs[topics.ACCOUNT_ROLLUPS])
         self.found.compared[topics.ACCOUNT_ROLLUPS] += len(rows)
         for account in sorted(own.keys() | {key.decode(errors="replace") for key in rows}):
             key, records = account.encode(), own.get(account, [])
@@ -269,7 +282,7 @@ class _Verification:
         for record, arrival in self._at_home():
             for segment in by_account[arrival.account_id]:
                 own[segment][record.partition].append(record)
-        rows = _last_values(self.seen.outputs[topics.SEGMENT_ROLLUPS])
+        rows = _last_values(self.outputs[topics.SEGMENT_ROLLUPS])
         self.found.compared[topics.SEGMENT_ROLLUPS] += len(rows)
         unprovable = {segment for account in self.unprovable for segment in by_account[account]}
         for segment in sorted(own.keys() | {key.decode(errors="replace") for key in rows}):
@@ -347,6 +360,23 @@ class _Verification:
                 yield record, arrival
 
 
+def _has_shape(record: Record) -> bool:
+    """Whether a record can be read as one of its topic: anybody who may write there can write anything."""
+    try:
+        if record.topic == topics.DEAD_LETTERS:
+            return all(int(_header(record, name)) >= 0 for name in LETTER_SOURCE[1:])
+        if record.value is None:
+            return record.topic in TABLES
+        value = json.loads(record.value)
+        if record.topic in (topics.SCORED, *TABLES):
+            date.fromisoformat(value["as_of"])
+        if record.topic in TABLES:
+            return isinstance(value["windows"], dict)
+        return isinstance(value["account_id"], str) and isinstance(value["response_id"], str)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
 def _days_of_scoring(scored: Iterable[Record]) -> Callable[[SourceRecord, Arrival], int | None]:
     """On which day a response was scored is a decision of the clock then, and nowhere else on record."""
     days: dict[tuple[int, str, str], int] = {}
@@ -358,7 +388,8 @@ def _days_of_scoring(scored: Iterable[Record]) -> Callable[[SourceRecord, Arriva
 
 
 def _only(row: dict[str, Any], windows: Sequence[int]) -> dict[str, Any]:
-    return row | {"windows": {name: stats for name, stats in row["windows"].items() if int(name[:-1]) in windows}}
+    names = {f"{days}d" for days in windows}
+    return row | {"windows": {name: stats for name, stats in row["windows"].items() if name in names}}
 
 
 def _moments(records: Sequence[SourceRecord], cut: Mapping[int, int]) -> list[int]:
@@ -381,7 +412,8 @@ def _last_values(records: Iterable[Record]) -> dict[bytes, bytes]:
 
 
 def _header(record: Record, name: str) -> bytes:
-    return next((value for key, value in record.headers if key == name), b"")
+    """The last one of a name: those that a dead letter brought along come before ours."""
+    return next((value for key, value in reversed(record.headers) if key == name), None) or b""
 
 
 def _since(records: Sequence[SentRecord]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from npstream.admin import connect
+from npstream.admission import Admission
 from npstream.ending import LAST_RESORT_S, end_within
 from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
@@ -55,7 +56,9 @@ class Worker:
         self.registry = CollectorRegistry()
         self.metrics = EngineMetrics(self.registry, PREFIX, FACTS)
         self.health = Health(self.registry, self.problems)
-        self._broker = KafkaBroker(settings.connection(), transaction_timeout_ms=settings.transaction_timeout_ms)
+        self._connection = settings.connection()
+        self._admission = Admission(self._connection, settings.give_up_after_s)
+        self._broker = KafkaBroker(self._connection, transaction_timeout_ms=settings.transaction_timeout_ms)
         self._stop = asyncio.Event()
         self._reason: str | None = None
         self._lags: dict[tuple[str, int], tuple[int, float]] = {}
@@ -71,8 +74,8 @@ class Worker:
         """What keeps the worker from being ready, a line each."""
         if self._waiting_for is not None:
             return [self._waiting_for]
-        away = [self._away] if self._away is not None else []
-        return away + [problem for unit in self.units for problem in unit.problems()]
+        away = self._admission.refusal or self._away
+        return ([away] if away is not None else []) + [problem for unit in self.units for problem in unit.problems()]
 
     async def run(self) -> None:
         """Until `stop`. Raises CannotGoOn or CheckFailed with the reason when it ends by itself."""
@@ -119,13 +122,13 @@ class Worker:
             await self._broker.start()
         except BrokerAway:
             # Its client only logs why: ask once more, for somebody to read it.
-            async with connect(self.settings.connection()):
+            async with connect(self._connection):
                 raise
 
     async def _check(self) -> None:
         """Raises CheckFailed in one line for each thing that must be changed before a worker can run."""
         plan = planned_topics(self.settings)
-        async with connect(self.settings.connection()) as admin:
+        async with connect(self._connection) as admin:
             found = await admin.topics([topic.name for topic in plan])
             findings = topic_findings(plan, found, {topic.name: None for topic in plan})
             wrong = [finding for finding in findings if finding.status is Status.FAILED]
@@ -176,7 +179,7 @@ class Worker:
             self.settings.app_id,
             name,
             [processor(name, self.settings)],
-            self.settings.connection(),
+            self._connection,
             self._broker,
             task_rules(self.settings),
             self.metrics,
@@ -196,13 +199,23 @@ class Worker:
         while not self._stop.is_set():
             await self._stopped_within(LOOK_INTERVAL_S if was_ready else LOOK_INTERVAL_S / 10)
             for unit in self.units:
+                await unit.look()
                 if unit.crash_reason is not None:
                     self.stop(f"{unit.name}: {type(unit.crash_reason).__name__}: {unit.crash_reason}")
             if not was_ready and not self.problems():
                 was_ready = True
                 freeze()
                 logger.info("ready")
-            await self._measure()
+            if self._away is not None or self._admission.refusal is not None or self._broken:
+                await self._admission.look()
+            if self._admission.given_up:
+                self.stop(self._admission.refusal)
+            if self._admission.refusal is None:
+                await self._measure()
+
+    @property
+    def _broken(self) -> bool:
+        return any(task.phase is Phase.BROKEN for unit in self.units for task in list(unit.tasks.values()))
 
     async def _measure(self) -> None:
         progress: dict[tuple[str, int], Progress] = {}

@@ -44,6 +44,10 @@ class Fenced(WriteFailed):
     """Another writer has taken over, or a transaction took too long: the broker refuses this one for good."""
 
 
+class Denied(WriteFailed):
+    """This user may not do what was tried; the message says what to allow."""
+
+
 class BatchTooLarge(Exception):
     """The changes of this batch do not fit into one record batch; fewer source records make a smaller one."""
 

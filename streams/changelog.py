@@ -28,7 +28,8 @@ SEPARATOR = b"\0"
 
 
 class ChangelogUnreadable(Exception):
-    """A changelog record that this version does not understand; the message says which and what to do."""
+    """A changelog record that this version does not understand; the message says which and what to do. It holds nothing of a
+    record that may be anybody's, since it is logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,14 @@ class Meta:
         """From a changelog value. Raises ChangelogUnreadable for another format, and for what is no meta record."""
         try:
             fields = orjson.loads(value)
-            if fields["format"] != FORMAT:
-                raise ChangelogUnreadable(f"the changelog has format {fields['format']}, this version reads {FORMAT}")
+            if (found := int(fields["format"])) != FORMAT:
+                raise ChangelogUnreadable(f"the changelog has format {found}, this version reads {FORMAT}")
             owner = fields["owner"]
             return cls(fields["partitions"], fields["incarnation"], Owner(**owner) if owner else None, fields["transactional"])
         except (ValueError, TypeError, KeyError) as error:
-            raise ChangelogUnreadable(f"the meta record reads {value[:40]!r}: the changelog is not one of ours") from error
+            raise ChangelogUnreadable(
+                f"the meta record, {len(value)} bytes, is none: the changelog is not one of ours"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,9 @@ class Position:
         try:
             following, last, print_ = map(int, value.split())
         except ValueError as error:
-            raise ChangelogUnreadable(f"a position record reads {value[:40]!r}: the changelog is not one of ours") from error
+            raise ChangelogUnreadable(
+                f"a position record, {len(value)} bytes, is none: the changelog is not one of ours"
+            ) from error
         return cls(following, last, print_)
 
 

@@ -101,7 +101,7 @@ class Execution:
         elif key == CLOCK_KEY:
             self.clock = _clock(value)
         elif key != META_KEY:
-            raise ChangelogUnreadable(f"the changelog holds a record with key {key[:40]!r}, which this version does not know")
+            raise ChangelogUnreadable(f"the changelog holds a record of kind {kind!r}, which this version does not know")
 
     def position(self, topic: str) -> int | None:
         """The lowest next offset among the processors that read the topic; None if none of them has a position."""
@@ -208,4 +208,4 @@ def _clock(value: bytes) -> int:
     try:
         return int(value)
     except ValueError as error:
-        raise ChangelogUnreadable(f"the clock record reads {value[:40]!r}: the changelog is not one of ours") from error
+        raise ChangelogUnreadable(f"the clock record, {len(value)} bytes, is none: the changelog is not one of ours") from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
@@ -113,7 +113,7 @@ class KafkaBroker:
                     await consumer.getmany(tp, timeout_ms=PROBE_WAIT_MS)
             return max(told, int(end))
         except (KafkaError, OSError, TimeoutError) as error:
-            raise failure(f"end of {tp.topic}-{tp.partition}", error) from error
+            raise failure(f"end of {tp.topic}-{tp.partition}", error, "Read") from error
         finally:
             await consumer.stop()
 
@@ -133,6 +133,8 @@ class KafkaBroker:
         request = MetadataRequest([topic], allow_auto_topic_creation=False)
         (response,) = await self._answer(f"metadata of {topic}", client.send(client.get_random_node(), request))
         found = next((t for t in response.to_object()["topics"] if t["topic"] == topic), None)
+        if found is not None and found["error_code"] == TopicAuthorizationFailedError.errno:
+            raise failure(f"metadata of {topic}", TopicAuthorizationFailedError(topic), "Describe")
         if found is None or found["error_code"] == UNKNOWN_TOPIC or not found["partitions"]:
             return None
         return len(found["partitions"])
@@ -168,7 +170,7 @@ class KafkaBroker:
             async with asyncio.timeout(self._timeout_s):
                 return list(await asyncio.gather(*requests))
         except (KafkaError, OSError, TimeoutError) as error:
-            raise failure(what, error) from error
+            raise failure(what, error, "Describe") from error
 
     @staticmethod
     def _started(client: Any) -> Any:
@@ -206,7 +208,7 @@ class _KafkaReader:
                 elif now - last_progress > self._timeout_s:
                     raise TimeoutError(f"no record for {self._timeout_s:g} s at offset {position} of {until}")
         except (KafkaError, OSError, TimeoutError) as error:
-            raise failure(f"read {topic}-{partition}", error) from error
+            raise failure(f"read {topic}-{partition}", error, "Read") from error
 
     async def record(self, topic: str, partition: int, offset: int) -> Record | None:
         """See `streams.broker.Reader`."""
@@ -223,7 +225,7 @@ class _KafkaReader:
                 if await self._position(tp) > offset:
                     return None
         except (KafkaError, OSError, TimeoutError) as error:
-            raise failure(f"read {topic}-{partition}", error) from error
+            raise failure(f"read {topic}-{partition}", error, "Read") from error
         raise failure(f"read {topic}-{partition}", TimeoutError(f"no answer for offset {offset}"))
 
     async def _assign(self, tp: TopicPartition, start: int) -> None:

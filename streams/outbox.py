@@ -32,8 +32,9 @@ from aiokafka.errors import (
     RequestTimedOutError,
 )
 
-from streams.broker import BatchTooLarge, BrokerAway, Fenced, WriteFailed, Written
+from streams.broker import BatchTooLarge, BrokerAway, Denied, Fenced, WriteFailed, Written
 from streams.connection import Connection
+from streams.denial import DENIALS, denial
 from streams.draft import Draft
 from streams.record_batches import Packed, RecordBatch
 
@@ -59,8 +60,10 @@ AWAY = (
 """Errors that say that the broker did not answer, not that it refused."""
 
 
-def failure(what: str, error: BaseException) -> WriteFailed | BrokerAway:
-    """Our exception for one of aiokafka's."""
+def failure(what: str, error: BaseException, operation: str = "Write") -> WriteFailed | BrokerAway:
+    """Our exception for one of aiokafka's. `operation` is what was tried on a topic, as access control lists name it."""
+    if isinstance(error, DENIALS):
+        return Denied(denial(error, operation))
     reason = f"{what}: {type(error).__name__} {error}".strip()
     if isinstance(error, ProducerFenced | InvalidProducerEpoch):
         return Fenced(reason)

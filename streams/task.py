@@ -22,10 +22,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from streams.broker import BatchTooLarge, Broker, BrokerAway, Fenced, WriteFailed, Writer
+from streams.broker import BatchTooLarge, Broker, BrokerAway, Denied, Fenced, WriteFailed, Writer
 from streams.changelog import Meta, Owner
 from streams.checking import ForeignGroup, OpeningRules, Refusal
 from streams.execution import Batch, Execution
+from streams.fault import told
 from streams.inbox import Inbox
 from streams.opening import Opened, Suspended, open_task
 from streams.phase import Phase
@@ -105,6 +106,8 @@ class Task:
         self.phase = Phase.ASSIGNED
         self.refusal: str | None = None
         """One line that begins with the task's name."""
+        self.denial: str | None = None
+        """What this user may not do, while nothing but that keeps the task from going on."""
         self._processors = processors
         self._broker = broker
         self._flow = flow
@@ -142,7 +145,7 @@ class Task:
         if self.phase is Phase.SUSPENDED:
             self._enter(Phase.ASSIGNED)
         self._stopping = False
-        self.refusal = None
+        self.refusal = self.denial = None
         self._wake.clear()
         self._life = asyncio.create_task(self._live(), name=f"task {self.name}")
 
@@ -192,6 +195,18 @@ class Task:
         self._suspended = self._execution = None
         if self.phase is not Phase.CLOSED:
             self._enter(Phase.CLOSED)
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from being processed, in one line that begins with its name; None if it is. Where something is denied,
+        a task that has just been opened proves nothing yet."""
+        if self.phase is Phase.RUNNING and (self.denial is None or self._ran_meanwhile):
+            return None
+        return self.refusal or f"{self.name}: {self.denial or self.phase.name.lower()}"
+
+    @property
+    def _ran_meanwhile(self) -> bool:
+        return self._running_since is not None and time.monotonic() - self._running_since > self._rules.retry_max_s
 
     @property
     def state_size(self) -> tuple[int, int]:
@@ -245,15 +260,16 @@ class Task:
                 logger.warning("%s: the broker does not answer (%s); trying again", self.name, error)
                 self._drop(Phase.BROKEN)
                 self._failures += 1
-                self._failing_since = None
+                self._failing_since = self.denial = None
             except WriteFailed as error:
                 self._fail(error, fenced=isinstance(error, Fenced))
             except asyncio.CancelledError:
                 self._drop(None)
                 raise
             except Exception as error:
-                logger.exception("%s: a batch failed for a reason that is not the broker's", self.name)
-                self._fail(error, fenced=False)
+                logger.error("%s: a batch failed for a reason that is not the broker's: %s", self.name, told(error))
+                logger.debug("%s: all of it", self.name, exc_info=error)
+                self._fail(WriteFailed(told(error, frames=1)), fenced=False)
             if self._given_up:
                 return
             await self._pause()
@@ -265,11 +281,13 @@ class Task:
 
     def _fail(self, error: Exception, fenced: bool) -> None:
         now = time.monotonic()
-        if self._running_since is not None and now - self._running_since > self._rules.retry_max_s:
+        if self._ran_meanwhile:
             self._failures, self._failing_since = 0, None  # it ran meanwhile, with nothing to write
         self._failures += 1
         self._failing_since = self._failing_since or now
-        logger.warning("%s: %s; opening again (failure %d)", self.name, error, self._failures)
+        if str(error) != self.denial:  # said once: it stays so until somebody has allowed it
+            logger.warning("%s: %s; opening again (failure %d)", self.name, error, self._failures)
+        self.denial = str(error) if isinstance(error, Denied) else None
         self._probe.failed(self.name, fenced)
         self._drop(Phase.BROKEN)
         if self._given_up:
@@ -440,6 +458,7 @@ class Task:
         if not batch.empty:
             self._failures = 0
             self._failing_since = None
+            self.denial = None
             self._probe.committed(self.name, batch, staged - began, time.monotonic() - staged, waited, int(time.time() * 1000))
 
     @property

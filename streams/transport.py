@@ -15,13 +15,21 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aiokafka
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.connection import Connection
+from streams.denial import denial
 from streams.processor import Record
 from streams.unpacking import unpack_lean
 
@@ -44,6 +52,15 @@ POLL_S = 0.1
 CREATE_TIME = 0
 """Kafka protocol guide, timestamp types: what a message says to Faust, which passes it on to nobody of ours."""
 
+GROUP, SOURCE = "group", "source"
+"""What may be forbidden to who only reads."""
+
+DENIED_PAUSE_S = 1.0
+"""Between two attempts to read what is forbidden, for each of its partitions."""
+
+DENIAL_OVER_S = 3.0
+"""What could be read for so long is not forbidden any more: a broker that forbids it answers each fetch at once."""
+
 HEARTBEAT_TIMEOUT_S = 5.0
 """Bound on asking the coordinator whether an assignment still holds."""
 
@@ -56,6 +73,14 @@ class Fetched(NamedTuple):
     passed: int | None
     """The next offset to fetch: what lies between the records and this is nobody's, transaction markers or aborted records.
     None on a broker without transactions."""
+
+
+class Denial(NamedTuple):
+    """What a user may not do who only reads: why, and when, by the monotonic clock, it was said first and last."""
+
+    reason: str
+    since: float
+    last: float
 
 
 faust_logger = logging.getLogger("faust.transport")
@@ -109,6 +134,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Whether the coordinator knows this member in this generation, asked now."""
         return bool(await self.call_thread(self._heartbeat))
 
+    async def group_denied(self) -> str | None:
+        """What the group's coordinator forbids, if anything. Telling takes it off the client, which then joins again."""
+        denied: str | None = await self.call_thread(self._group_denied)
+        return denied
+
+    async def _group_denied(self) -> str | None:
+        coordinator = self._ensure_consumer()._coordinator
+        if not isinstance(coordinator._pending_exception, GroupAuthorizationFailedError):
+            return None
+        try:
+            coordinator.check_errors()
+        except GroupAuthorizationFailedError as error:
+            # Its heartbeats have ended with the error: only a new member has new ones.
+            coordinator.request_rejoin()
+            return denial(error, "Read")
+        return None
+
     async def _heartbeat(self) -> bool:
         coordinator = self._ensure_consumer()._coordinator
         request = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
@@ -137,6 +179,7 @@ class Consumer(driver.Consumer):
         """Where the tasks are: set by the unit."""
         self.out_of_range: Callable[[TP, int], None] | None = None
         """Told of a partition that no longer holds the offset to be read next: set by the unit."""
+        self._denials: dict[str, Denial] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -145,6 +188,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Hold all of them: what is read before a task is open would be read from the bookmark."""
+        self._allow(GROUP)
         self._flowing.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
@@ -200,11 +244,20 @@ class Consumer(driver.Consumer):
         except OffsetOutOfRangeError as error:
             self._not_there(error.args[0])
             return
+        except TopicAuthorizationFailedError as error:
+            self._deny(SOURCE, denial(error, "Read"))
+            await self.sleep(DENIED_PAUSE_S / len(wanted))  # each of them will say so
+            return
+        except GroupAuthorizationFailedError:
+            await self.sleep(POLL_S)  # `look_for_denials` will find it
+            return
         except NoOffsetForPartitionError:
             return  # assigned anew while the fetch was under way: the task will say where to begin
         if not self.flow_active or self.should_stop:
             return  # every task opens again before the flow resumes, at its own positions
         passed = {tp: self.fetched(tp) if self.transport.read_committed else None for tp in wanted}
+        if SOURCE in self._denials and time.monotonic() - self._denials[SOURCE].last > DENIAL_OVER_S:
+            self._allow(SOURCE)
         for tp, records in fetched.items():
             tp = TP(tp.topic, tp.partition)
             epoch = self._epochs.get(tp)
@@ -229,6 +282,30 @@ class Consumer(driver.Consumer):
             if after is not None and after > self._nexts[tp]:
                 self._nexts[tp] = after
                 yield tp, self._run_message(tp, Fetched(epoch, (), after), after - 1, 0)
+
+    # What is forbidden.
+
+    @property
+    def denials(self) -> list[Denial]:
+        """What this user may not do any more."""
+        return list(self._denials.values())
+
+    async def look_for_denials(self) -> None:
+        """Ask whether the group is forbidden. To be called every few seconds: between two assignments nobody else asks."""
+        denied = await self._thread.group_denied()
+        if denied is not None:
+            self._deny(GROUP, denied)
+
+    def _deny(self, what: str, reason: str) -> None:
+        now = time.monotonic()
+        if what not in self._denials:
+            logger.warning("group %s: reading is forbidden: %s", self.app.conf.id, reason)
+            self._denials[what] = Denial(reason, now, now)
+        self._denials[what] = self._denials[what]._replace(last=now)
+
+    def _allow(self, what: str) -> None:
+        if self._denials.pop(what, None) is not None:
+            logger.info("group %s: reading is allowed again", self.app.conf.id)
 
     def _not_there(self, offsets: Mapping[TopicPartition, int]) -> None:
         for partition, offset in offsets.items():
@@ -278,7 +355,7 @@ class Consumer(driver.Consumer):
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Commit the tasks' positions as the group's offsets. A failure is logged, and made good by the next one."""
         offsets = {tp: offset for tp, offset in self.positions().items() if self._committed_offset[tp] != offset}
-        if not offsets or self.app.rebalancing:
+        if not offsets or self.app.rebalancing or self._denials:
             return False
         try:
             await self._thread.bookmark(offsets)

@@ -6,7 +6,9 @@ Each unit is a consumer group of its own, so a worker may host any choice of uni
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -34,6 +36,10 @@ STREAM_BUFFER = 16
 
 BOOKMARK_INTERVAL_S = 2.8
 """How often group offsets are committed. Positions are in the changelog; this is for who looks at the group's lag."""
+
+
+LOOK_TIMEOUT_S = 5.0
+"""The consumer's thread answers between two fetches."""
 
 
 class _Boot(BootStrategy):
@@ -143,6 +149,17 @@ class Unit:
         reason: BaseException | None = self.app.crash_reason
         return reason
 
+    async def look(self) -> None:
+        """See whether reading is forbidden; if it is for too long, the worker ends. To be called every few seconds."""
+        if not self.app.started or self._stopped:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                await self._consumer.look_for_denials()
+        for denial in self._consumer.denials:
+            if time.monotonic() - denial.since > self._rules.give_up_after_s:
+                self._fatal(f"{self.name}: for {self._rules.give_up_after_s:g} s {denial.reason}")
+
     @property
     def ready(self) -> bool:
         """In the group, and every assigned task runs."""
@@ -152,10 +169,11 @@ class Unit:
         """What keeps the unit from being ready, a line each."""
         if not self.app.started or self.rebalances == 0:
             return [f"{self.name}: has not joined its group yet"]
+        if denials := self._consumer.denials:
+            return [f"{self.name}: {denial.reason}" for denial in denials]
         if self.app.rebalancing:
             return [f"{self.name}: its group is rebalancing"]
-        waiting = [task for task in self.tasks.values() if task.phase is not Phase.RUNNING]
-        return [task.refusal or f"{task.name}: {task.phase.name.lower()}" for task in waiting]
+        return [problem for task in self.tasks.values() if (problem := task.problem) is not None]
 
     def progress(self) -> dict[tuple[str, int], Progress]:
         """Where each task is, by source topic and partition."""

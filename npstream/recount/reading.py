@@ -12,14 +12,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
+from math import isinf
 from typing import Any, NoReturn, Protocol
 
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIMENSION = re.compile(r"[a-z0-9_]{1,40}")
 MOST_SEGMENTS = 20
-TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 LATEST_MS = 7_258_118_400_000
 """2200-01-01T00:00:00Z: no record has a version from here on."""
 REMEMBERED = 500_000
@@ -104,15 +105,23 @@ def read(record: SourceRecord) -> Arrival | Refused:
 
 @lru_cache(maxsize=REMEMBERED)
 def _read(value: bytes, timestamp: int) -> Arrival | Refused:
+    reasons: set[str] = set()
+    beyond: list[str] = []
     try:
-        body = json.loads(value.decode(), parse_constant=_no_constant)
+        body = json.loads(
+            value.decode(),
+            parse_constant=_no_constant,
+            parse_float=partial(_number, float, beyond),
+            parse_int=partial(_number, int, beyond),
+        )
+        if b"\\u" in value:
+            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except RecursionError:
         return Refused(frozenset({"too deep"}))
     except ValueError:
         return Refused(frozenset({"not json", "too deep", "empty"}))
     if not isinstance(body, dict):
-        return Refused(frozenset({"wrong type", "not a response", "unknown shape"}))
-    reasons: set[str] = set()
+        return Refused(frozenset({"wrong type", "not a response", "unknown shape"} | set(beyond)))
     account_id = _required_text(body, "account_id", reasons, "no account")
     response_id = _required_text(body, "response_id", reasons)
     updated_at = _optional_time(body, "updated_at", reasons)
@@ -121,7 +130,7 @@ def _read(value: bytes, timestamp: int) -> Arrival | Refused:
         reasons |= {"bad time", "future"}
     if body.get("kind") == "retraction":
         if reasons:
-            return Refused(frozenset(reasons))
+            return Refused(frozenset(reasons | set(beyond)))
         return Arrival(account_id, response_id, version, True, updated_at=updated_at)
     score = _score(body, reasons)
     responded_at = _responded_at(body, reasons)
@@ -139,7 +148,7 @@ def _read(value: bytes, timestamp: int) -> Arrival | Refused:
         _other(body, reasons),
     )
     if reasons:
-        return Refused(frozenset(reasons))
+        return Refused(frozenset(reasons | set(beyond)))
     if responded_at > timestamp + DAY_MS:
         return Refused(frozenset({"future"}))
     return arrival
@@ -165,16 +174,26 @@ def murmur2(data: bytes) -> int:
 
 
 def parse_time(value: object) -> int:
-    """Ms, UTC, of an RFC 3339 text with a zone or of an epoch number. ValueError for anything else."""
+    """Ms, UTC, of an RFC 3339 text with a zone or of an epoch number. ValueError for anything else, and for what is not in the
+    years 1970 to 2199."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"{value!r} is no time")
-    if not isinstance(value, str):
-        ms = int(value if abs(value) >= LEAST_MILLISECONDS else value * 1000)
-        format_time(ms)
-        return ms
-    found = TIME.fullmatch(value)
+    if isinstance(value, str):
+        ms = _parse_text(value)
+    else:
+        try:
+            ms = int(value) if abs(value) >= LEAST_MILLISECONDS else round(value * 1000)
+        except OverflowError as error:
+            raise ValueError(f"{value!r} is no time") from error
+    if not 0 <= ms < LATEST_MS:
+        raise ValueError(f"{value!r} is not in the years 1970 to 2199")
+    return ms
+
+
+def _parse_text(text: str) -> int:
+    found = TIME.fullmatch(text)
     if not found:
-        raise ValueError(f"{value!r} is no RFC 3339 time with a zone")
+        raise ValueError(f"{text!r} is no RFC 3339 time with a zone")
     date, clock, fraction, zone = found.groups()
     moment = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone in 'Zz' else zone}")
     return (moment - EPOCH) // timedelta(milliseconds=1) + int(((fraction or "") + "000")[:3])
@@ -195,6 +214,13 @@ def format_day(day: int) -> str:
 
 def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON")
+
+
+def _number(kind: type[int] | type[float], beyond: list[str], text: str) -> int | float:
+    """A number. Beyond a double it is no JSON to some readers: then that is a reason too."""
+    if isinf(float(text)):
+        beyond.append("not json")
+    return kind(text)
 
 
 def _required_text(body: dict[str, Any], name: str, reasons: set[str], also: str = "missing field") -> str:

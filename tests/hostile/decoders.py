@@ -2,17 +2,24 @@
 
 import io
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from agents import cells, responses
+from agents import cells, keys, responses, rollups, sources
+from agents.history import History
+from agents.rollups import Rollups
 from agents.scoring import Scoring
-from agents.windows import Spans
-from npstream import dead_letters, record_view
+from agents.versions import decode_known
+from agents.windows import Spans, Table, check_windows
+from npstream import dead_letters, record_view, recount, verification
 from npstream.board import ORDERS, Board
 from npstream.failures import UserError
 from npstream.files import Input, Labels
+from npstream.settings import Settings
+from npstream.settings_sources import SettingsError, declared
 from npstream.tables_view import Pulse, page, screen
 from schemas import codec, topics
 from schemas.dead_letters import Unusable
@@ -20,12 +27,17 @@ from schemas.validation import canonical
 from schemas.vendors import ADAPTERS, recognise
 from schemas.vendors.adapter import SourceSettings
 from streams.changelog import ChangelogUnreadable, Meta, Position
+from streams.draft import Kept
 from streams.execution import Execution
+from streams.processor import Outbox, Processor, State, UnfitState
 from streams.state import Identity
 from streams.test_driver import Sent
-from tests.hostile.records import Hostile
+from tests.hostile.records import NOW, Hostile
+from tests.hostile.stored import in_place
 
 SETTINGS: Final = SourceSettings()
+SCORING: Final = Scoring()
+ROLLUPS: Final = Rollups()
 SPANS: Final = Spans((7, 30, 90, 365), 7)
 TODAY: Final = "2026-03-01"
 WIDTH: Final = 120
@@ -116,7 +128,40 @@ def _adapt(name: str) -> Callable[[Hostile], object]:
 
 
 def _restore(record: Hostile) -> object:
-    return Execution.restored([Scoring()], Identity(0, 1, "a"), {record.key or b"": record.value or b""})
+    return Execution.restored([SCORING], Identity(0, 1, "a"), {record.key or b"": record.value or b""})
+
+
+def _stored(read: Callable[[State], object], key: bytes | None = None) -> Callable[[Hostile], object]:
+    return lambda record: in_place(record.value or b"", read, key)
+
+
+def _tick(processor: Processor) -> Callable[[State], object]:
+    return lambda state: processor.tick(NOW, state, Outbox(Kept().send))
+
+
+def read_settings(record: Hostile) -> None:
+    """A settings file, and one setting of the environment."""
+    with NamedTemporaryFile(suffix=".toml") as file:
+        file.write(record.value or b"")
+        file.flush()
+        Settings.load({}, {}, Path(file.name))
+
+
+def read_variable(record: Hostile) -> None:
+    """One of the settings, given in the environment."""
+    names, value = list(declared(Settings)), record.value or b""
+    Settings.load({}, {f"NPSTREAM_{names[len(value) % len(names)].upper()}": value.decode(errors="replace")})
+
+
+def recounted(record: Hostile) -> object:
+    """What `npstream verify` expects of a record of `nps.responses`."""
+    return recount.events([sent(record, topics.RESPONSES)], SPANS.days, 90, 7, partitions=1, wall=lambda _: NOW)
+
+
+def verified(record: Hostile) -> object:
+    """What `npstream verify` says of a record in each of the topics that it compares."""
+    outputs = {topic: [sent(record, topic)] for topic in verification.OUTPUTS}
+    return verification.verify(verification.Seen([], outputs, {0: 0}, {}, NOW), SPANS.days, 90, 7)
 
 
 DECODERS: Final = (
@@ -131,6 +176,27 @@ DECODERS: Final = (
     Decoder("meta", lambda record: Meta.decode(record.value or b""), ChangelogUnreadable),
     Decoder("position", lambda record: Position.decode(record.value or b""), ChangelogUnreadable),
     Decoder("changelog", _restore, ChangelogUnreadable),
+    Decoder("state: a history", _stored(lambda state: History(state, b"k", b"p", 0)), UnfitState),
+    Decoder("state: a response", lambda record: decode_known(record.value or b""), UnfitState),
+    Decoder("state: a table", _stored(lambda state: Table.load(SPANS, state, b"k", b"p")), UnfitState),
+    Decoder("state: days of a table", _stored(lambda state: Table(SPANS, b"k", b"p", 0).count(state, 0, 0, 1)), UnfitState),
+    Decoder("state: windows", _stored(lambda state: check_windows(state, SPANS, "scoring")), UnfitState),
+    *(
+        Decoder(f"state: {key!r} in a tick of {processor.name}", _stored(_tick(processor), key), UnfitState)
+        for processor, key in (
+            (SCORING, keys.TICKS),
+            (ROLLUPS, rollups.TICKS),
+            (ROLLUPS, sources.CHANGES),
+            (ROLLUPS, sources.GAUGED),
+        )
+    ),
+    Decoder(
+        "state: a segment", _stored(lambda state: sources.Segments(SPANS, state).at("plan=smb", 0), b"Mplan=smb"), UnfitState
+    ),
+    Decoder("verify: the source", recounted),
+    Decoder("verify: the results", verified),
+    Decoder("settings file", read_settings, SettingsError),
+    Decoder("settings of the environment", read_variable, SettingsError),
     Decoder("tail --json", show_json),
     Decoder("tail", show_lines),
     Decoder("dlq show", lambda record: record_view.as_page(sent(record))),

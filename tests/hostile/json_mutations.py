@@ -77,7 +77,7 @@ def mutate(rng: Random, document: Any) -> bytes:
         how = rng.randrange(10)
         if how < 7:
             holder[place] = f"~{len(replaced)}~"
-            replaced.append(_value(rng))
+            replaced.append(value(rng))
         elif how == 7:
             del holder[place]
         elif how == 8 and isinstance(holder, dict):
@@ -87,14 +87,15 @@ def mutate(rng: Random, document: Any) -> bytes:
         else:
             holder[rng.choice(NAMES)] = holder[place]
     text = orjson.dumps(document)
-    for number, value in enumerate(replaced):
-        text = text.replace(b'"~%d~"' % number, value)
+    for number, other in enumerate(replaced):
+        text = text.replace(b'"~%d~"' % number, other)
     if not rng.randrange(20):
         text = _doubled(rng, text)
     return text
 
 
-def _value(rng: Random) -> bytes:
+def value(rng: Random) -> bytes:
+    """Some value in place of another, as JSON text; as a rule a small one."""
     if not rng.randrange(RARELY):
         return rng.choice(LARGE)
     return rng.choice(rng.choice((NUMBERS, TEXTS, TIMES, OTHERS)))
@@ -114,7 +115,7 @@ def _place(rng: Random, document: Any) -> tuple[Any, Any]:
 
 def _doubled(rng: Random, text: bytes) -> bytes:
     """A member that is there already comes once more, first or last."""
-    member = b'"%b":%b' % (rng.choice((b"score", b"account_id", b"response_id", b"responded_at", b"segments")), _value(rng))
+    member = b'"%b":%b' % (rng.choice((b"score", b"account_id", b"response_id", b"responded_at", b"segments")), value(rng))
     if rng.randrange(2):
         return text.replace(b"{", b"{" + member + b",", 1)
     return text[:-1] + b"," + member + text[-1:]

@@ -17,6 +17,7 @@ from schemas.examples import EXAMPLES
 from streams.changelog import META_KEY, Meta, Owner, Position, position_key, state_prefix
 from streams.processor import DAY_MS
 from tests.hostile import bytes_mutations, json_mutations
+from tests.hostile.stored import real_values
 from tests.payloads import NAMES, raw
 
 NOW: Final = 1_772_357_400_000
@@ -78,6 +79,10 @@ CSV: Final = (
     b"response_id,account_id,score,responded_at,segments.plan\n"
     b'r-1,acme,9,2026-03-01T09:30:00Z,smb\nr-2,"ac,me",3,1772357400000,"a ""b"""\n'
 )
+TOML: Final = (
+    b'app_id = "npstream"\npartitions = 12\nwindows_days = [7, 30, 90, 365]\nretry_max_s = 10.5\naccept_gaps = false\n'
+)
+SETTING_NAMES: Final = ("bootstrap", "windows_days", "agents", "retry_max_s", "partitions", "accept_gaps", "source_zone", "no")
 LARGE_COUNT: Final = 2**64 - 1
 RARELY: Final = 400
 """One in so many records has a count or a timestamp that is beyond all bounds."""
@@ -96,6 +101,8 @@ class Records:
             "changelog": self.changelog,
             "committed": self.committed,
             "file": self.file,
+            "state": self.state,
+            "settings": self.settings,
         }
 
     def raw(self) -> Hostile:
@@ -179,6 +186,20 @@ class Records:
         else:
             value = bytes_mutations.mutate(rng, value, meta)
         return self._record("changelog", value)._replace(key=key)
+
+    def state(self) -> Hostile:
+        """What a damaged disk, or another version, has left in a changelog."""
+        rng, values = self._rng, real_values(NOW)
+        value = rng.choice(values)
+        return self._record("state", value if rng.randrange(2) else bytes_mutations.mutate(rng, value, rng.choice(values)))
+
+    def settings(self) -> Hostile:
+        """What somebody has in mind who edits a settings file."""
+        rng = self._rng
+        if rng.randrange(2):
+            return self._record("settings", bytes_mutations.mutate(rng, TOML, raw(rng.choice(NAMES))))
+        name, value = rng.choice(SETTING_NAMES), json_mutations.value(rng)
+        return self._record("settings", b"%b = %b\n" % (name.encode(), value))
 
     def committed(self) -> Hostile:
         """What commands may find in the topics that they show: anybody can write there."""

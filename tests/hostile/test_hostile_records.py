@@ -12,12 +12,9 @@ from streams.processor import Outbox, Record, State, StreamTime
 from streams.test_driver import TestDriver
 from tests.hostile.decoders import DECODERS
 from tests.hostile.examples import EXAMPLES
-from tests.hostile.faults import FAULTS, known
 from tests.hostile.flow import PARTITIONS, Broken, flow
 from tests.hostile.records import NOW, Hostile, Records
 from tests.hostile.run import Harm, run
-
-FAULTY = {example: fault for fault in FAULTS for example in fault.examples}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -33,22 +30,15 @@ def test_the_same_seed_makes_the_same_records() -> None:
         assert [one.kinds[kind]() for _ in range(50)] == [other.kinds[kind]() for _ in range(50)]
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - FAULTY.keys()))
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_what_once_did_harm_does_none(name: str) -> None:
     EXAMPLES[name]()
-
-
-@pytest.mark.parametrize("name", sorted(FAULTY))
-def test_a_fault_that_is_mended_leaves_the_list(name: str) -> None:
-    with pytest.raises(Exception) as raised:  # noqa: PT011 - which one it is, `known` tells
-        EXAMPLES[name]()
-    assert known(raised.value) is FAULTY[name], f"{name}: another fault now, or mended: tests/hostile/faults.py"
 
 
 def test_every_decoder_accepts_something_and_refuses_something() -> None:
     source = Records(9)
     accepted, refused = set(), set()
-    for number in range(300):
+    for number in range(800):
         record = source.kinds[list(source.kinds)[number % len(source.kinds)]]()
         for decoder in DECODERS:
             try:
@@ -56,11 +46,9 @@ def test_every_decoder_accepts_something_and_refuses_something() -> None:
                 accepted.add(decoder.name)
             except decoder.may_raise:
                 refused.add(decoder.name)
-            except Exception as error:
-                if known(error) is None:
-                    raise
-    # Positions and reasons are what a person types: no record is one.
-    assert {decoder.name for decoder in DECODERS} - accepted <= {"dlq position", "dlq reason", "cell key in the value"}
+    # Positions and reasons are what a person types: no record is one. A segment is made of several values.
+    never = {"dlq position", "dlq reason", "cell key in the value", "state: a segment"}
+    assert {decoder.name for decoder in DECODERS} - accepted <= never
     assert {decoder.name for decoder in DECODERS if "Nothing" not in decoder.may_raise.__name__} <= refused
 
 
@@ -68,12 +56,8 @@ def test_what_is_refused_leaves_nothing_in_the_state() -> None:
     source, refused = Records(11), list[Hostile]()
     while len(refused) < 100:
         record = source.response()
-        try:
-            if flow([record]).accepted == 0:
-                refused.append(record)
-        except Exception as error:
-            if known(error) is None:
-                raise
+        if flow([record]).accepted == 0:
+            refused.append(record)
     driver = TestDriver([Intake(), Scoring(), Rollups()], now=NOW, partitions=PARTITIONS)
     for record in refused:
         driver.pipe(topics.RESPONSES, record.key, record.value, record.timestamp, record.headers, record.partition)

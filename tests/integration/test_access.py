@@ -36,11 +36,15 @@ def kafka(certificate: Certificate) -> Iterator[GuardedKafka]:
         "listener.name.guarded.ssl.keystore.password": PASSWORD,
     }
     with GuardedKafka(settings) as broker:
-        known = UserScramCredentialUpsertion("nps", ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), SECRET.encode())
-        administrator = AdminClient({"bootstrap.servers": broker.bootstrap})
-        for done in administrator.alter_user_scram_credentials([known]).values():
-            done.result(PATIENCE_S)
+        set_password(broker, SECRET)
         yield broker
+
+
+def set_password(kafka: GuardedKafka, password: str) -> None:
+    known = UserScramCredentialUpsertion("nps", ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), password.encode())
+    administrator = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for done in administrator.alter_user_scram_credentials([known]).values():
+        done.result(PATIENCE_S)
 
 
 def login(certificate: Certificate, **other: object) -> dict[str, object]:
@@ -105,3 +109,25 @@ def test_a_wrong_log_in_is_one_line_that_says_what_to_check(
     assert words in lines[0]
     assert "Traceback" not in done.stderr
     assert str(settings["sasl_password"]) not in done.stdout + done.stderr
+
+
+def test_a_changed_password_and_a_new_certificate_are_one_line_each_and_do_not_end_the_worker(
+    kafka: GuardedKafka, certificate: Certificate, tmp_path: Path
+) -> None:
+    other = make_certificate(tmp_path)
+    settings = login(certificate)
+    assert command(kafka.guarded, APP, "topics", "create", settings=settings).returncode == 0
+    with Workers(kafka.guarded, APP, tmp_path, **settings) as workers:
+        worker = workers.start().wait_ready()
+        set_password(kafka, "another one")
+        certificate.key_store.write_bytes(other.key_store.read_bytes())
+        kafka.restart()
+        worker.wait_not_ready("no TLS with the broker", PATIENCE_S)
+        certificate.pem.write_bytes(other.pem.read_bytes())
+        worker.wait_not_ready("refuses the log-in of nps", PATIENCE_S)
+        set_password(kafka, SECRET)
+        worker.wait_ready()
+        for said in ("no TLS with the broker", "refuses the log-in of nps"):
+            assert len([line for line in worker.logged(said) if "waiting" not in line]) == 1
+        assert worker.terminate() == 0
+        assert SECRET not in worker.log

@@ -32,7 +32,8 @@ PARTITIONS = 2
 """Two, so that a response can be at another partition than its account's."""
 SETTINGS = {"partitions": PARTITIONS}
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
-LOGINS = " ".join(f'user_{user}="{user}-password"' for user in (*AGENTS, "limited"))
+LOGINS = " ".join(f'user_{user}="{user}-password"' for user in (*AGENTS, "limited", "robbed", "poor"))
+ACL_PARTS = ("restype", "name", "resource_pattern_type", "principal", "host", "operation", "permission_type")
 GUARDED = {
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
     "sasl.enabled.mechanisms": "PLAIN",
@@ -73,6 +74,19 @@ def permissions(user: str | None = None) -> list[AclBinding]:
 def prepare(kafka: GuardedKafka, granted: list[AclBinding]) -> None:
     """Make the topics, and allow what is granted."""
     assert command(kafka.bootstrap, "npstream", "topics", "create", settings=SETTINGS).returncode == 0
+    grant(kafka, granted)
+
+
+def revoke(kafka: GuardedKafka, *taken: AclBinding) -> None:
+    """Take permissions away again."""
+    administrator = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    filters = [AclBindingFilter(*(getattr(one, name) for name in ACL_PARTS)) for one in taken]
+    for done in administrator.delete_acls(filters).values():
+        assert len(done.result(PATIENCE_S)) == 1
+
+
+def grant(kafka: GuardedKafka, granted: list[AclBinding]) -> None:
+    """Allow what is granted, and return when it is in force."""
     administrator = AdminClient({"bootstrap.servers": kafka.bootstrap})
     for done in administrator.create_acls(list(set(granted))).values():
         done.result(PATIENCE_S)
@@ -127,3 +141,64 @@ def test_a_worker_that_lacks_a_permission_ends_at_its_start_and_names_it(kafka: 
     assert [line for line in done.stderr.splitlines() if line.startswith("npstream: ")] == [
         f"npstream: topic permissions: this user may not do all that the agents do; allow Write on {topics.DETRACTORS}"
     ]
+
+
+CHANGELOG = "npstream-scoring-changelog"
+TAKEN_AWAY = [
+    # what is taken away, and what the worker then says that it lacks
+    ([(topics.DETRACTORS, AclOperation.WRITE)], f"Write on topic {topics.DETRACTORS}"),
+    ([("npstream-scoring-", AclOperation.WRITE)], "Write on transactional id npstream-scoring-0"),
+    # a changelog is read when a task is opened, which a failure brings about
+    ([(CHANGELOG, AclOperation.READ), (topics.SCORED, AclOperation.WRITE)], f"Read on topic {CHANGELOG}"),
+    ([(topics.RESPONSES, AclOperation.READ)], f"Read on topic {topics.RESPONSES}"),
+    ([("npstream-scoring", AclOperation.READ)], "Read on group npstream-scoring"),
+]
+
+
+def test_what_is_taken_away_is_named_once_and_all_goes_on_when_it_is_given_back(kafka: GuardedKafka, tmp_path: Path) -> None:
+    granted = permissions("robbed")
+    prepare(kafka, granted)
+    producer, sent = Producer({"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random"}), 0
+
+    def respond() -> None:
+        nonlocal sent
+        sent += 1
+        response = {"response_id": f"robbed-{sent}", "account_id": "acme", "respondent_id": "u-1", "score": sent % 7}
+        response["responded_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        producer.produce(topics.RESPONSES, json.dumps(response), key="acme", partition=partition_of(b"acme", PARTITIONS))
+        assert producer.flush(PATIENCE_S) == 0
+
+    def scored() -> list[str]:
+        found = (json.loads(record.value or b"")["response_id"] for record in read(kafka.bootstrap, topics.SCORED))
+        return [response_id for response_id in found if response_id.startswith("robbed-")]
+
+    with Workers(kafka.guarded, "npstream", tmp_path, **SETTINGS, **login("robbed")) as workers:
+        worker = workers.start().wait_ready()
+        for taken, lacking in TAKEN_AWAY:
+            gone = [one for one in granted if (one.name, one.operation) in taken]
+            revoke(kafka, *gone)
+            respond()
+            worker.wait_not_ready(f"this user lacks {lacking}: allow it", PATIENCE_S)
+            grant(kafka, gone)
+            until(lambda: len(scored()) == sent, f"what came meanwhile is scored, with {lacking} back", PATIENCE_S)
+            assert len(worker.logged(f"this user lacks {lacking}")) == 1
+        worker.wait_ready()
+        assert scored() == [f"robbed-{number + 1}" for number in range(sent)]
+        assert json.loads(command(kafka.bootstrap, "npstream", "verify", "--json").stdout)["differences"] == []
+        assert worker.terminate() == 0
+
+
+def test_a_worker_that_waits_in_vain_for_a_permission_ends_and_names_it_without_its_password(
+    kafka: GuardedKafka, tmp_path: Path
+) -> None:
+    granted = permissions("poor")
+    prepare(kafka, granted)
+    patience = {"give_up_after_s": 2, "log_level": "debug"}
+    with Workers(kafka.guarded, "npstream", tmp_path, **SETTINGS, **login("poor"), **patience) as workers:
+        worker = workers.start(agents="scoring").wait_ready()
+        said = worker.get("/metrics")[1] + worker.get("/ready")[1] + Path(f"/proc/{worker.pid}/cmdline").read_text("utf-8")
+        revoke(kafka, *(one for one in granted if (one.name, one.operation) == (topics.RESPONSES, AclOperation.READ)))
+        assert worker.ended(PATIENCE_S) == 1
+        (line,) = [line for line in worker.log.splitlines() if line.startswith("npstream: ")]
+        assert f"scoring: for 2 s this user lacks Read on topic {topics.RESPONSES}: allow it" in line
+        assert login("poor")["sasl_password"] not in said + worker.log

@@ -254,7 +254,7 @@ def test_check_tells_that_the_embedded_broker_has_no_transactions(embedded: Embe
 
 
 def login(broker: SecuredKafka, **other: str) -> list[str]:
-    """Flags for the guarded listener."""
+    """Settings for the guarded listener, in a file of the test's folder: a password is no flag."""
     values = {
         "bootstrap": broker.guarded,
         "security_protocol": "SASL_SSL",
@@ -263,7 +263,9 @@ def login(broker: SecuredKafka, **other: str) -> list[str]:
         "sasl_password": "limited-password",
         "ssl_ca_file": str(broker.certificate),
     }
-    return [part for name, value in (values | other).items() for part in ("--set", f"{name}={value}")]
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in (values | other).items()]
+    Path("login.toml").write_text("".join(lines), encoding="utf-8")
+    return ["--config", "login.toml"]
 
 
 def test_a_wrong_password_is_one_line_that_does_not_show_it(kafka: SecuredKafka, run: Run) -> None:

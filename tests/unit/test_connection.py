@@ -49,4 +49,36 @@ def test_a_file_that_is_missing_or_no_certificate_is_refused_with_its_name(tmp_p
 
 
 def test_a_password_is_not_shown() -> None:
-    assert "hunter2" not in repr(Connection("a:9092", sasl_password="hunter2"))
+    assert "hunter2" not in repr(Connection("a:9092", sasl_password="hunter2", ssl_key_password="hunter2"))
+
+
+def test_files_are_read_again_for_each_connection_and_a_broken_one_does_not_end_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ssl.SSLContext] = []
+    create = ssl.create_default_context
+
+    def counted(cafile: str | None = None) -> ssl.SSLContext:
+        if cafile == str(tmp_path / "gone.pem") and made:
+            raise FileNotFoundError(2, "No such file or directory")
+        made.append(create())
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    for name, expected in (("there.pem", 3), ("gone.pem", 1)):
+        made.clear()
+        context = Connection("a:9092", security_protocol="SSL", ssl_ca_file=str(tmp_path / name)).ssl_context
+        assert context is not None
+        for _ in range(2):
+            found = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a")
+            assert found.context is made[-1]
+        assert len(made) == expected
+
+
+def test_the_password_of_a_key_is_passed_on_and_never_asked_for_at_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", lambda self, *arguments: given.append(arguments))
+    for password in ("hunter2", None):
+        files = {"ssl_cert_file": "cert.pem", "ssl_key_file": "key.pem", "ssl_key_password": password}
+        _ = Connection("a:9092", security_protocol="SSL", **files).ssl_context
+    assert given == [("cert.pem", "key.pem", "hunter2"), ("cert.pem", "key.pem", "")]

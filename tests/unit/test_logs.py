@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from npstream import logs
 
@@ -14,7 +15,7 @@ CONNECT = "Unable connect to node with id %s: %s"
 def levels() -> Iterator[None]:
     """Put back what `set_up` changes."""
     root = logging.getLogger()
-    names = (*logs.QUIET, *logs.SILENT)
+    names = (*logs.QUIET, *logs.SILENT, logs.WIRE)
     before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names}
     yield
     root.handlers[:] = before[0]
@@ -58,3 +59,19 @@ def test_at_level_debug_everything_is_there(capsys: pytest.CaptureFixture[str]) 
     for _ in range(3):
         logging.getLogger("aiokafka").error(CONNECT, 1, "Connection refused")
     assert len(lines(capsys)) == 3
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_whole_requests_are_logged_at_no_level_since_a_log_in_is_one(level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up(level, "text")
+    logging.getLogger("aiokafka.conn").debug("Request %d: %s", 3, "SaslAuthenticateRequest(sasl_auth_bytes=b'hunter2')")
+    assert lines(capsys) == []
+
+
+def test_an_error_of_kafka_that_nobody_asked_for_has_been_told(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info", "text")
+    for error in (KafkaError("told"), ValueError("news")):
+        logging.getLogger("asyncio").error("Future exception was never retrieved", exc_info=error)
+    said = capsys.readouterr().err
+    assert "ValueError: news" in said
+    assert "told" not in said

@@ -138,7 +138,9 @@ def phrases(title: str) -> list[str]:
 
 def test_every_refusal_is_explained_and_nothing_else() -> None:
     modules = [ROOT / "streams" / f"{name}.py" for name in ("opening", "checking", "changelog", "execution", "state_version")]
-    refusals = [text for module in modules for text in called(module, {"Refusal", "ForeignGroup", "ChangelogUnreadable"})]
+    modules += (ROOT / "agents").glob("*.py")
+    kinds = {"Refusal", "ForeignGroup", "ChangelogUnreadable", "StateUnreadable", "WindowsChanged"}
+    refusals = [text for module in modules for text in called(module, kinds)]
     # The others only pass an error on, which is explained itself.
     own = [text for text in refusals if not re.fullmatch(r"\.\.\.: \.\.\.(;.*)?", text)]
     explained = phrases("When a task refuses")
@@ -147,7 +149,7 @@ def test_every_refusal_is_explained_and_nothing_else() -> None:
 
 
 def test_every_warning_and_error_of_the_log_is_explained_and_nothing_else() -> None:
-    modules = [*(ROOT / "streams").glob("*.py"), ROOT / "npstream" / "worker.py"]
+    modules = [*(ROOT / "streams").glob("*.py"), ROOT / "npstream" / "worker.py", ROOT / "npstream" / "admission.py"]
     logged = [text for module in modules for text in called(module, {"warning", "error", "exception"})]
     logged = [text.replace("...; trying again", "waiting for the broker; trying again") if text == "...; trying again" else text
               for text in logged if text != "..."]  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from aiokafka import errors
 
-from streams.broker import BatchTooLarge, BrokerAway, Fenced, WriteFailed, Written
+from streams.broker import BatchTooLarge, BrokerAway, Denied, Fenced, WriteFailed, Written
 from streams.outbox import DISCARD_TIMEOUT_S, PlainWriter, TransactionalWriter, failure
 from streams.partitioner import partition_of
 from streams.processor import Headers, Outgoing
@@ -268,7 +268,6 @@ def test_without_transactions_changes_that_take_two_record_batches_are_refused_b
         (errors.LeaderNotAvailableError(), BrokerAway),
         (ConnectionResetError("peer"), BrokerAway),
         (TimeoutError(), BrokerAway),
-        (errors.TopicAuthorizationFailedError("out"), WriteFailed),
         (errors.MessageSizeTooLargeError(), WriteFailed),
         (errors.InvalidTxnState(), WriteFailed),
         (errors.UnknownError(90), WriteFailed),
@@ -280,6 +279,24 @@ def test_each_error_is_away_fenced_or_failed_and_says_what_was_tried(error: Exce
     made = failure("produce to out", error)
     assert type(made) is kind
     assert str(made).startswith(f"produce to out: {type(error).__name__}")
+
+
+@pytest.mark.parametrize(
+    ("error", "operation", "lacking"),
+    [
+        (errors.TopicAuthorizationFailedError("out"), "Write", "Write on topic out"),
+        (errors.TopicAuthorizationFailedError({"out", "also"}), "Write", "Write on topic also, out"),
+        (errors.TopicAuthorizationFailedError("in"), "Read", "Read on topic in"),
+        (errors.TopicAuthorizationFailedError("in"), "Describe", "Describe on topic in"),
+        (errors.GroupAuthorizationFailedError("nps-scoring"), "Describe", "Read on group nps-scoring"),
+        (errors.TransactionalIdAuthorizationFailed("nps-scoring-0"), "Write", "Write on transactional id nps-scoring-0"),
+        (errors.TransactionalIdAuthorizationFailed(), "Write", "Write on transactional id (unnamed)"),
+    ],
+)
+def test_what_is_forbidden_names_operation_and_resource(error: errors.KafkaError, operation: str, lacking: str) -> None:
+    made = failure("whatever was tried", error, operation)
+    assert type(made) is Denied
+    assert str(made) == f"this user lacks {lacking}: allow it, and this goes on by itself"
 
 
 # Discarding.

@@ -41,7 +41,8 @@ def segment(name: str, *counts: int) -> Sent:
 
 def detractor(name: str, score: int = 1, **fields: object) -> Sent:
     severity = ("critical", "critical", "critical", "high", "high", "elevated", "elevated")[score]
-    event = {"account_id": name, "score": score, "severity": severity, "responded_at": f"{TODAY}T09:30:00.000Z"}
+    event = {"account_id": name, "response_id": "r-1", "score": score, "severity": severity, "revision": 0, "consecutive": 1}
+    event |= {"responded_at": f"{TODAY}T09:30:00.000Z"}
     return record(topics.DETRACTORS, name, {**event, **fields})
 
 
@@ -153,9 +154,35 @@ def test_the_last_rollup_of_a_key_counts_and_a_tombstone_removes_it() -> None:
     assert not board.take([record(topics.ACCOUNT_ROLLUPS, "b", None)])
 
 
-def test_what_is_no_rollup_is_left_out() -> None:
-    board = board_of(Sent(topics.ACCOUNT_ROLLUPS, 0, 0, 0, b"a", b"\xff", ()), record(topics.DETRACTORS, "a", [1]))
-    assert (board.accounts, list(board.detractors)) == ({}, [])
+SOUND = {"promoters": 1, "passives": 0, "detractors": 0, "total": 1, "nps": 100.0, "low": 0.0, "high": 100.0, "band": "good"}
+
+
+def foreign(stats: object) -> Sent:
+    windows = {"90d": {"responses": stats, "respondents": SOUND}}
+    return record(topics.ACCOUNT_ROLLUPS, "other", {"account_id": "other", "as_of": TODAY, "windows": windows})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Sent(topics.ACCOUNT_ROLLUPS, 0, 0, 0, b"other", b"\xff", ()),
+        Sent(topics.DETRACTORS, 0, 0, 0, b"other", None, ()),
+        record(topics.DETRACTORS, "other", [1]),
+        detractor("other", consecutive="x"),
+        record(topics.SEGMENT_ROLLUPS, "plan=x", {"windows": []}),
+        foreign({}),
+        foreign(SOUND | {"total": "1"}),
+        foreign(SOUND | {"total": 2}),
+        foreign({name: value for name, value in SOUND.items() if name != "nps"}),
+    ],
+)
+def test_what_is_not_ours_is_left_out_and_counted(sent: Sent) -> None:
+    board = board_of(foreign(SOUND), sent)
+    assert (list(board.accounts), board.segments, list(board.detractors)) == (["other"], {}, [])
+    assert board.snapshot("name")["left_out"] == 1
+    said = "left out: 1 record that npstream did not write"
+    assert shown(board)[-1] == said
+    assert [row.plain for row in screen(board, "responses", Pulse(), WHERE, TODAY, 80, 24)][-2] == said
 
 
 def test_the_newest_detractors_come_first_and_the_rest_is_cut() -> None:
@@ -212,7 +239,7 @@ def test_a_snapshot_is_what_stands_in_the_topics() -> None:
     snapshot = board_of(*records).snapshot("responses")
     expected: Iterator[Any] = (json.loads(sent.value or b"") for sent in records)
     rollup, by_plan, first, second = expected
-    assert snapshot == {"accounts": [rollup], "segments": [by_plan], "detractors": [second, first]}
+    assert snapshot == {"accounts": [rollup], "segments": [by_plan], "detractors": [second, first], "left_out": 0}
 
 
 @pytest.mark.parametrize(("width", "kept"), [(120, ["12/s in", WHERE]), (80, ["lag 99"]), (62, ["lag 99"])])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from streams.broker import BrokerAway, Writer
+from streams.broker import BrokerAway, Denied, Writer
 from streams.phase import Phase
 from streams.processor import Outbox, Record, State, StreamTime, UnfitState
 from streams.task import TaskRules
@@ -31,7 +31,7 @@ class Failing(Counting):
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         if self.failing:
-            raise ZeroDivisionError("a bug in a processor")
+            raise ZeroDivisionError("planted words of a customer")
         super().process(batch, state, now, outbox)
 
 
@@ -133,7 +133,7 @@ def test_a_batch_that_always_fails_stops_the_worker_although_every_opening_succe
         worker = bench.worker()
         worker.start()
         await until(lambda: worker.fatal, 2 * GIVE_UP_S)
-        assert "the last: a bug in a processor" in worker.fatal[0]
+        assert "the last: ZeroDivisionError at test_task_failures.py:" in worker.fatal[0]
         assert worker.noted.phases.count(Phase.RUNNING) > 10
         assert worker.life.done()
         await bench.end()
@@ -158,8 +158,30 @@ def test_the_end_of_a_pump_is_never_silent(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.WARNING, "streams.task"):
         run(scenario(Bench(processors=[processor])))
     assert "a batch failed for a reason that is not the broker's" in caplog.text
-    assert "ZeroDivisionError: a bug in a processor" in caplog.text
+    assert "ZeroDivisionError at test_task_failures.py:" in caplog.text
+    assert "planted words" not in caplog.text, "what an error says may be what a customer said"
     assert "opening again (failure 1)" in caplog.text
+
+
+def test_what_is_forbidden_is_said_once_and_stays_the_reason_until_it_is_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    lacking = "this user lacks Write on topic out: allow it, and this goes on by itself"
+
+    async def scenario(bench: Bench) -> None:
+        worker = bench.worker()
+        allow = outage(bench, worker, lambda _: Denied(lacking))
+        worker.start()
+        await until(lambda: len(worker.noted.failures) > 5)
+        assert worker.task.problem == f"{worker.task.name}: {lacking}"
+        allow()
+        bench.send(3)
+        await bench.drained(worker)
+        assert worker.task.problem is None
+        bench.verify(worker)
+        await bench.end()
+
+    with caplog.at_level(logging.WARNING, "streams.task"):
+        run(scenario(Bench()))
+    assert caplog.text.count(lacking) == 1
 
 
 def test_a_state_that_its_processor_cannot_go_on_with_is_refused_at_once() -> None:
