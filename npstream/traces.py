@@ -72,9 +72,13 @@ class Respondent:
         return account.decode(errors="replace") if found else None
 
     def _anywhere(self, record: Record) -> bool:
-        """As a text of its own, in JSON or in MessagePack."""
-        texts = (orjson.dumps(self.respondent_id), msgspec.msgpack.encode(self.respondent_id))
-        return record.key == self.respondent_id.encode() or any(text in (record.value or b"") for text in texts)
+        """As a text of its own: as the key, as a value in JSON, or in MessagePack."""
+        name, value = self.respondent_id, record.value or b""
+        return (
+            record.key == name.encode()
+            or msgspec.msgpack.encode(name) in value
+            or (orjson.dumps(name) in value and any(text == name for text in _texts(_parsed(value))))
+        )
 
 
 @dataclass
@@ -114,8 +118,21 @@ _PERSONAL: Final = (keys.RESPONSE, keys.RESPONDENT, keys.RESPONDENT_PART)
 
 def _members(value: bytes | None) -> dict[str, object]:
     """Those of a JSON object, none of anything else."""
-    try:
-        fields = orjson.loads(value or b"null")
-    except orjson.JSONDecodeError:
-        return {}
+    fields = _parsed(value or b"")
     return fields if isinstance(fields, dict) else {}
+
+
+def _parsed(value: bytes) -> object:
+    """None for what is no JSON."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _texts(value: object) -> Iterator[object]:
+    """The values in a JSON value; names of members are not among them."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield one
+        yield from _texts(one)

@@ -111,6 +111,7 @@ def send(bootstrap: str) -> None:
         producer.produce(topics.RAW, json.dumps(response | {"responded_at": now, "segments": {"plan": "free"}}), key="acme")
     producer.produce(topics.RAW, b"no response", key="acme")
     producer.produce(topics.RESPONSES, b"no response either", key="acme")
+    producer.produce(topics.ERASURES, b'{"account_id": "acme", "respondent_id": "u-2"}', key="acme")
     stray = {"response_id": "r-2", "account_id": "globex", "score": 7, "responded_at": now}
     elsewhere = 1 - partition_of(b"globex", PARTITIONS)
     producer.produce(topics.RESPONSES, json.dumps(stray), key="globex", partition=elsewhere)
@@ -127,6 +128,7 @@ def test_each_agent_runs_with_the_permissions_of_its_row(kafka: GuardedKafka, tm
         written = {name for row in table() for name in quoted(row[2])}
         until(lambda: written <= {record.topic for record in read(kafka.bootstrap, *written)}, "all topics", PATIENCE_S)
         until(lambda: len(read(kafka.bootstrap, topics.SCORED)) == 3, "the stray is home", PATIENCE_S)
+        until(lambda: len(read(kafka.bootstrap, topics.ERASURES)) == 3, "an entry for the command", PATIENCE_S)
         assert [worker.terminate() for worker in running] == [0, 0, 0]
         complaints = [line for worker in running for line in worker.logged("WARNING") + worker.logged("ERROR")]
         assert complaints == []
