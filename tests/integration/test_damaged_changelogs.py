@@ -145,7 +145,7 @@ def test_a_changelog_that_is_deleted_is_missed_by_who_runs_and_by_who_starts(
     with scene.workers(**QUICK) as workers:
         worker = workers.start().wait_ready()
         scene.world.wait_processed("scoring")
-        scene.world.delete(scene.changelog)
+        scene.delete(scene.changelog)
         scene.world.send(scene.to(0, "b"))
         worker.wait_not_ready("does not exist")
         (line,) = scene.refused(worker, 0).values()
