@@ -112,5 +112,5 @@ async def _void_cells(settings: Settings) -> None:
 
 
 def _in_use(group: str, hosts: list[str]) -> CheckFailed:
-    where = ", ".join(sorted(set(hosts)))
-    return CheckFailed(f"group {group} has {len(hosts)} members ({where}): end its workers first; nothing was changed")
+    members = f"{len(hosts)} member{'s' * (len(hosts) != 1)} on {', '.join(sorted(set(hosts)))}"
+    return CheckFailed(f"group {group} has {members}: end its workers first; nothing was changed")

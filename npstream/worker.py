@@ -222,6 +222,8 @@ class Worker:
         for unit in self.units:
             progress.update(unit.progress())
         try:
+            for unit in self.units:
+                await unit.look_for_sources()
             ends = await self._broker.ends_of(list(progress)) if progress else {}
             self._away = None
         except BrokerAway as error:

@@ -225,6 +225,13 @@ class Consumer(driver.Consumer):
     async def _seek_now(self, tp: TopicPartition, offset: int) -> None:
         self._thread._ensure_consumer().seek(tp, offset)
 
+    async def refresh(self) -> None:
+        """Ask for the topics' metadata now: the group is rebalanced if they have changed."""
+        await self._thread.call_thread(self._refresh_now)
+
+    async def _refresh_now(self) -> None:
+        await self._thread._ensure_consumer()._client.force_metadata_update()
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """One message for each partition that has records. `timeout` is Faust's; ours is shorter, see POLL_S.
 

@@ -81,6 +81,7 @@ class Unit:
         self.sources = tuple(sorted({topic for processor in processors for topic in processor.sources}))
         self.tasks: dict[int, Task] = {}
         self.rebalances = 0
+        self._missing: str | None = None
         self._app_id = app_id
         self._broker = broker
         self._rules = rules
@@ -173,7 +174,21 @@ class Unit:
             return [f"{self.name}: {denial.reason}" for denial in denials]
         if self.app.rebalancing:
             return [f"{self.name}: its group is rebalancing"]
+        if self._missing is not None:
+            return [f"{self.name}: source topic {self._missing} was deleted: restore it, or create it"]
         return [problem for task in self.tasks.values() if (problem := task.problem) is not None]
+
+    async def look_for_sources(self) -> None:
+        """A group whose topic is gone is assigned nothing, and would wait in silence until its metadata is old: say so, and
+        ask anew as soon as the topic is back. Raises BrokerAway."""
+        if self.tasks or self.rebalances == 0:
+            return
+        missing = [topic for topic in self.sources if await self._broker.partitions(topic) is None]
+        if missing and self._missing is None:
+            self._missing = missing[0]
+            logger.error("%s: source topic %s was deleted", self.name, self._missing)
+        elif not missing and self._missing is not None:
+            await self._consumer.refresh()
 
     def progress(self) -> dict[tuple[str, int], Progress]:
         """Where each task is, by source topic and partition."""
@@ -225,6 +240,7 @@ class Unit:
         if self._stopped:
             return
         self.rebalances += 1
+        self._missing = None
         partitions = {tp.partition for tp in assigned}
         for partition in sorted(set(self.tasks) - partitions):
             self.tasks.pop(partition).close()

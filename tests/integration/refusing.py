@@ -13,6 +13,7 @@ from tests.integration.comparing import EVENTS, settled
 from tests.integration.topics_reading import Read, last_values, read
 from tests.integration.workers import PARTITIONS, READY_TIMEOUT_S, Worker, Workers, command, until
 from tests.integration.world import Sending, World
+from tests.kafka.topics import TopicAdmin
 
 MANY = 9
 """Partitions of a world in which much happens at once: a worker's start costs more than a partition."""
@@ -73,6 +74,10 @@ class Scene:
     def write(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Somebody writes into scoring's changelog."""
         self.world.send([Sending(self.changelog, value, key, partition=partition)])
+
+    def delete(self, topic: str) -> None:
+        """Somebody deletes a topic."""
+        TopicAdmin(self.world.bootstrap).delete(topic)
 
     def entries(self, partition: int) -> dict[bytes, bytes]:
         """What a partition of scoring's changelog holds."""

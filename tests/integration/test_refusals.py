@@ -33,7 +33,7 @@ def world(scene: Scene) -> World:
 
 def test_a_source_made_anew_is_refused_partition_by_partition(world: World, scene: Scene) -> None:
     scene.score([*scene.to(0, "a", "b", "c"), *scene.to(1, "a", "b"), *scene.to(2, "a")])
-    world.delete(topics.RESPONSES)
+    scene.delete(topics.RESPONSES)
     world.create()
     world.send([*scene.to(0, "a"), *scene.to(1, "x", "y", "z"), *scene.to(3, "a")])
     before = scene.ends(0, 1, 2)
@@ -49,6 +49,33 @@ def test_a_source_made_anew_is_refused_partition_by_partition(world: World, scen
     assert scene.counted() == {0: 3, 1: 2, 2: 1, 3: 1}
     since = scene.ends()
     scene.rebuilt(said[0])
+    assert scene.differences(since) == []
+
+
+def test_a_source_deleted_under_a_worker_is_missed_and_the_one_made_in_its_place_is_refused(world: World, scene: Scene) -> None:
+    world.send(scene.to_all("a", "b"))
+    with scene.workers() as workers:
+        worker = workers.start().wait_ready()
+        world.wait_processed("scoring", "rollups")
+        before = scene.ends()
+        scene.delete(topics.RESPONSES)
+        assert worker.wait_not_ready("was deleted") == [
+            "scoring: source topic nps.responses was deleted: restore it, or create it"
+        ]
+        late = workers.start()
+        assert late.ended() == 1
+        assert late.log.splitlines()[1:] == [f"npstream: {topics.RESPONSES}: is missing; npstream topics create"]
+        scene.npstream("topics", "create")
+        world.send([*scene.to_all("x", "y", "z"), *scene.to(0, "u")])
+        said = scene.refused(worker, *scene.partitions)
+        assert scene.ends() == before
+        assert worker.terminate() == 0
+    # As many records may be there by then as were in the old one.
+    found = r"(ends at [01], the position says 2|holds another record at offset 1)"
+    assert all(re.search(rf"nps\.responses-{partition} {found}", line) for partition, line in said.items())
+    since = scene.ends()
+    scene.rebuilt(said[0])
+    assert scene.counted() == {0: 4, 1: 3, 2: 3, 3: 3}
     assert scene.differences(since) == []
 
 

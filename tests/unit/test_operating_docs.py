@@ -167,6 +167,7 @@ def test_every_line_of_ready_is_explained() -> None:
         "waiting for the broker: ",
         "has not joined its group yet",
         "its group is rebalancing",
+        "source topic ",
     ):
         source = [ROOT / "npstream" / "worker.py", ROOT / "streams" / "unit.py"]
         assert any(line in module.read_text(encoding="utf-8") for module in source)

@@ -41,8 +41,14 @@ async def test_a_worker_with_nothing_to_do_is_not_ready_while_its_broker_is_away
             raise BrokerAway("offsets: nobody there")
         return dict.fromkeys(partitions, Ends(0, 0, 0))
 
+    async def look_for_sources() -> None:
+        """They are there."""
+
     idle: Any = SimpleNamespace(
-        progress=lambda: {("responses", 0): Progress(None, 0, True, None)}, problems=list, compare=lambda *_: None
+        progress=lambda: {("responses", 0): Progress(None, 0, True, None)},
+        problems=list,
+        compare=lambda *_: None,
+        look_for_sources=look_for_sources,
     )
     monkeypatch.setattr(worker._broker, "ends_of", ends_of)
     worker.units = [idle]
