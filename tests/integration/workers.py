@@ -134,7 +134,7 @@ class Worker:
 
     @property
     def _url(self) -> str:
-        found = re.search(r"on (http://\S+)", self.log)
+        found = re.search(r"on (http://[\w.:]+)", self.log)
         return found[1] if found else ""
 
     def get(self, path: str) -> tuple[int, str]:
