@@ -59,11 +59,16 @@ class ModelTime:
         return EPOCH_MS / 1000 + asyncio.get_running_loop().time()
 
 
+def keep_time(patch: pytest.MonkeyPatch) -> None:
+    """Let the engine ask the running loop for the time."""
+    for module in ("streams.task", "streams.opening", "streams.checking"):
+        patch.setattr(f"{module}.time", ModelTime)
+
+
 def run(scenario: Coroutine[Any, Any, T]) -> T:
     """Run a scenario to its end on a loop of its own. Raises NothingHappens, and TimeoutError after LONGEST_S of its time."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=ModelLoop) as runner:
-        for module in ("streams.task", "streams.opening", "streams.checking"):
-            patch.setattr(f"{module}.time", ModelTime)
+        keep_time(patch)
         return runner.run(_bounded(scenario))
 
 

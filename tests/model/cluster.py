@@ -84,6 +84,11 @@ class Cluster:
         if known.transaction is not None:
             self._end(known, Outcome.COMMITTED)
 
+    @property
+    def open(self) -> dict[str, Transaction]:
+        """The open transactions, by transactional id."""
+        return {name: known.transaction for name, known in self._ids.items() if known.transaction is not None}
+
     def time_out(self, transactional_id: str) -> None:
         """The coordinator ends a transaction that takes too long; to its owner that is the same as being fenced."""
         self.initialise(transactional_id)
