@@ -46,6 +46,11 @@ class Cluster:
                 where.mark(transaction)
         self._due = [due for due in self._due if due[0] > 0]
 
+    @property
+    def settled(self) -> bool:
+        """No marker is on its way."""
+        return not self._due
+
     # Transactions.
 
     def initialise(self, transactional_id: str) -> int:

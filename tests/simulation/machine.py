@@ -1,14 +1,17 @@
 """What can happen: one rule each. Hypothesis makes schedules of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.model.crashes import FIRST_OPENING, OPENING, WRITING, away, broken, refused
 from tests.model.faults import Late
+from tests.simulation.invariants import Violation
 from tests.simulation.process import HAND_OVER, Process
+from tests.simulation.report import Report
 from tests.simulation.world import World
 
 MOST_PROCESSES: Final = 4
@@ -37,9 +40,12 @@ class Schedules(RuleBasedStateMachine):
 
     world: World
 
-    def __init__(self) -> None:
+    def __init__(self, report: Report) -> None:
         super().__init__()
-        self.failed = False
+        self.report = report
+        self._counts = report.violation is None
+        """Once one was found, it is told again, and counts no more."""
+        self._well = True
 
     @initialize(
         partitions=st.integers(2, 4),
@@ -58,7 +64,7 @@ class Schedules(RuleBasedStateMachine):
     @rule(topic=TOPICS, partition=PARTITIONS, keys=KEYS)
     def upstream_sends(self, topic: int, partition: int, keys: list[bytes]) -> None:
         self.world.send(*self._source(topic, partition), keys)
-        self._pass_time(A_MOMENT_S)
+        self.world.pass_time(A_MOMENT_S)
 
     @rule(keys=KEYS)
     def upstream_sends_to_all(self, keys: list[bytes]) -> None:
@@ -84,21 +90,21 @@ class Schedules(RuleBasedStateMachine):
     def a_worker_joins(self) -> None:
         if len(self.world.processes) < MOST_PROCESSES:
             self.world.start()
-            self._pass_time(A_MOMENT_S)
+            self.world.pass_time(A_MOMENT_S)
 
     @rule(who=WHO)
     def a_worker_leaves(self, who: int) -> None:
         if (process := self._process(who)) is not None and not process.leaving:
             self.world.happened["a worker leaves"] += 1
             process.terminate()
-            self._pass_time(A_MOMENT_S)
+            self.world.pass_time(A_MOMENT_S)
 
     @rule(who=WHO)
     def a_worker_is_killed(self, who: int) -> None:
         if (process := self._process(who)) is not None:
             self.world.happened["a worker is killed"] += 1
             process.kill()
-            self._pass_time(A_MOMENT_S)
+            self.world.pass_time(A_MOMENT_S)
 
     @rule(who=WHO, point=st.sampled_from(BROKER + HAND_OVER), occurrence=OCCURRENCES)
     def a_worker_will_be_killed(self, who: int, point: str, occurrence: int) -> None:
@@ -143,22 +149,39 @@ class Schedules(RuleBasedStateMachine):
 
     @rule(seconds=TIMES_S)
     def time_passes(self, seconds: float) -> None:
-        self._pass_time(seconds)
+        self.world.pass_time(seconds)
+
+    # What must hold.
+
+    @invariant()
+    def all_is_well(self) -> None:
+        """See tests/simulation/invariants.py."""
+        self.report.steps += self._counts
+        with self._noticing():
+            self.world.check()
 
     def teardown(self) -> None:
-        """The end of a schedule: all is done, and all is right."""
+        """The end of a schedule: all gets done, and all of it is right."""
         if not hasattr(self, "world"):
             return
         try:
-            if not self.failed:
-                self.world.drain()
+            if self._well:
+                with self._noticing():
+                    self.world.drain()
         finally:
+            if self._counts:
+                self.report.add(self.world)
             self.world.close()
 
-    def _pass_time(self, seconds: float) -> None:
-        self.failed = True
-        self.world.pass_time(seconds)
-        self.failed = False
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        self._well = False
+        try:
+            yield
+        except Violation as violation:
+            self.report.violation = self.report.violation or str(violation)
+            raise
+        self._well = True
 
     def _process(self, who: int) -> Process | None:
         processes = self.world.processes

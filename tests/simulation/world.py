@@ -144,14 +144,13 @@ class World:
     # The time.
 
     def pass_time(self, seconds: float) -> None:
-        """Let everybody do what they do. Raises Violation as soon as that is seen to be wrong."""
+        """Let everybody do what they do."""
         self.loop.call_later(seconds, self.loop.stop)
         self.loop.run_forever()
         for process in self.processes:
             if process.faults.killed:
                 self._buried += process.bury()
         self.processes = self.alive
-        self.check()
 
     def check(self) -> None:
         """Raises Violation if anything was found that must not be."""
@@ -180,7 +179,7 @@ class World:
             if self.loop.time() > deadline:
                 raise Violation(f"nothing gets on: {waits}")
             self.pass_time(LOOK_S)
-            self.cluster.look()
+            self.check()
         for partition in range(self.partitions):
             memory = self._owner(partition).unit.tasks[partition]._execution
             for difference in differences(self.cluster, self.tally, partition, memory):
@@ -193,6 +192,9 @@ class World:
 
     def _waits_for(self) -> str | None:
         """What is not done yet."""
+        self.cluster.look()
+        if not self.cluster.settled:
+            return "markers are on their way"
         if any(process.leaving for process in self.processes) or not self.group.stable:
             return "the group changes"
         names = {process.name for process in self.processes}
