@@ -1,8 +1,13 @@
-"""What can happen: one rule each. Hypothesis makes schedules of them."""
+"""What can happen: one rule each. Hypothesis makes schedules of them.
 
-from collections.abc import Callable, Iterator
+What goes wrong is planned for a point that a process passes on its way (tests/model/crashes.py lists them), and then something is
+done that makes it go there: records arrive, the group rebalances. Otherwise most plans would come to nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from enum import Enum
+from typing import Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -10,29 +15,46 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.model.crashes import FIRST_OPENING, OPENING, WRITING, away, broken, refused
 from tests.model.faults import Late
 from tests.simulation.invariants import Violation
-from tests.simulation.process import HAND_OVER, Process
+from tests.simulation.process import HAND_OVER, HEARTBEAT_S, Process
 from tests.simulation.report import Report
 from tests.simulation.world import World
 
 MOST_PROCESSES: Final = 4
 A_MOMENT_S: Final = 0.02
-"""After what happens at once: enough for a batch or two."""
+"""Enough for a batch or two."""
 
 BROKER: Final = OPENING + FIRST_OPENING + WRITING
 """Points of what a process asks of the broker."""
 REQUESTS: Final = tuple(p for p in BROKER if p.startswith("before") and p.split()[-1] in ("fence", "commit", "1", "2", "3"))
 """Points before requests that change something: these may get there late."""
+FAILURES: Final[dict[str, Callable[[str], BaseException]]] = {
+    "no answer": away,
+    "a request is refused": refused,
+    "a bug in the worker": broken,
+}
 
-WHO = st.integers(0, MOST_PROCESSES - 1)
-PARTITIONS = st.integers(0, 3)
-TOPICS = st.integers(0, 1)
-KEYS = st.lists(st.sampled_from((b"a", b"b", b"c")), min_size=1, max_size=6)
-OCCURRENCES = st.integers(1, 4)
-STANDSTILLS_S = st.sampled_from((0.3, 6.0, 11.0, 13.0, 40.0))
-"""Shorter than a heartbeat; than a session; longer than a session, but not than a write may take; longer than that."""
-DELAYS_S = st.sampled_from((0.01, 0.2, 3.0, 30.0))
-TIMES_S = st.sampled_from((A_MOMENT_S, 0.2, 1.0, 4.0, 11.0, 30.0))
-ERRORS: dict[str, Callable[[str], BaseException]] = {"away": away, "refused": refused, "broken": broken}
+
+class Then(Enum):
+    """What is done after something was planned."""
+
+    NOTHING = "nothing"
+    RECORDS = "records arrive"
+    REBALANCE = "partitions are given back"
+    MOVE = "partitions move"
+    RECORDS_AND_MOVE = "records arrive, and partitions move"
+    MOVE_AND_RECORDS = "partitions move, and records arrive"
+
+
+KEYS: Final = st.sampled_from(((b"a",), (b"b", b"a"), (b"c", b"c", b"b"), (b"a", b"b", b"c", b"a", b"b", b"c")))
+WHERE: Final = st.sampled_from([(topic, partition) for topic in range(2) for partition in range(4)])
+WHO: Final = st.integers(0, MOST_PROCESSES - 1)
+TIMES: Final = st.integers(1, 2)
+"""At which passing of the point it happens."""
+THEN: Final = st.sampled_from(Then)
+STANDSTILLS_S: Final = st.sampled_from((0.3, 6.0, 11.0, 13.0, 30.0))
+"""Shorter than a heartbeat's interval; than a session; longer than a session, but not than a write may take; longer than that."""
+DELAYS_S: Final = st.sampled_from((0.01, 0.2, 3.0, 30.0))
+WAITS_S: Final = st.sampled_from((A_MOMENT_S, 0.2, 1.0, 4.0, 11.0, 30.0))
 
 
 class Schedules(RuleBasedStateMachine):
@@ -61,24 +83,18 @@ class Schedules(RuleBasedStateMachine):
 
     # Upstream.
 
-    @rule(topic=TOPICS, partition=PARTITIONS, keys=KEYS)
-    def upstream_sends(self, topic: int, partition: int, keys: list[bytes]) -> None:
-        self.world.send(*self._source(topic, partition), keys)
+    @rule(where=WHERE, keys=KEYS)
+    def upstream_sends(self, where: tuple[int, int], keys: Sequence[bytes]) -> None:
+        self.world.send(*self._source(where), keys)
         self.world.pass_time(A_MOMENT_S)
 
-    @rule(keys=KEYS)
-    def upstream_sends_to_all(self, keys: list[bytes]) -> None:
-        for topic in self.world.tally.sources:
-            for partition in range(self.world.partitions):
-                self.world.send(topic, partition, keys)
+    @rule(where=WHERE, keys=KEYS)
+    def upstream_aborts(self, where: tuple[int, int], keys: Sequence[bytes]) -> None:
+        self.world.send(*self._source(where), keys, aborted=True)
 
-    @rule(topic=TOPICS, partition=PARTITIONS, keys=KEYS)
-    def upstream_aborts(self, topic: int, partition: int, keys: list[bytes]) -> None:
-        self.world.send(*self._source(topic, partition), keys, aborted=True)
-
-    @rule(topic=TOPICS, partition=PARTITIONS, keys=KEYS)
-    def upstream_hangs(self, topic: int, partition: int, keys: list[bytes]) -> None:
-        self.world.hang(*self._source(topic, partition), keys)
+    @rule(where=WHERE, keys=KEYS)
+    def upstream_hangs(self, where: tuple[int, int], keys: Sequence[bytes]) -> None:
+        self.world.hang(*self._source(where), keys)
 
     @rule(committed=st.booleans())
     def upstream_decides(self, committed: bool) -> None:
@@ -94,60 +110,66 @@ class Schedules(RuleBasedStateMachine):
 
     @rule(who=WHO)
     def a_worker_leaves(self, who: int) -> None:
-        if (process := self._process(who)) is not None and not process.leaving:
-            self.world.happened["a worker leaves"] += 1
-            process.terminate()
-            self.world.pass_time(A_MOMENT_S)
+        for process in self._chosen(who):
+            if not process.leaving:
+                self.world.happened["a worker leaves"] += 1
+                process.terminate()
+                self.world.pass_time(A_MOMENT_S)
 
     @rule(who=WHO)
     def a_worker_is_killed(self, who: int) -> None:
-        if (process := self._process(who)) is not None:
+        for process in self._chosen(who):
             self.world.happened["a worker is killed"] += 1
             process.kill()
             self.world.pass_time(A_MOMENT_S)
 
-    @rule(who=WHO, point=st.sampled_from(BROKER + HAND_OVER), occurrence=OCCURRENCES)
-    def a_worker_will_be_killed(self, who: int, point: str, occurrence: int) -> None:
-        if (process := self._process(who)) is not None:
-            self.world.plan(process, point, occurrence, "a worker is killed", lambda: self.world.kill(process))
+    @rule(who=WHO, point=st.sampled_from(BROKER + HAND_OVER), time=TIMES, then=THEN)
+    def a_worker_will_be_killed(self, who: int, point: str, time: int, then: Then) -> None:
+        for process in self._chosen(who):
+            self.world.plan(process, point, time, "a worker is killed", process.die)
+        self._do(then)
 
-    @rule(who=WHO, point=st.sampled_from(BROKER + HAND_OVER), occurrence=OCCURRENCES, seconds=STANDSTILLS_S)
-    def a_worker_will_stand_still(self, who: int, point: str, occurrence: int, seconds: float) -> None:
-        if (process := self._process(who)) is not None:
-            halt = lambda: self.world.halt(process, seconds)  # noqa: E731
-            self.world.plan(process, point, occurrence, "a worker stands still", halt)
+    @rule(who=WHO, point=st.sampled_from(BROKER + HAND_OVER), time=TIMES, seconds=STANDSTILLS_S, then=THEN)
+    def a_worker_will_stand_still(self, who: int, point: str, time: int, seconds: float, then: Then) -> None:
+        for process in self._chosen(who):
+            self.world.plan(process, point, time, "a worker stands still", self.world.halting(process, seconds))
+        self._do(then)
 
     # The group.
 
-    @rule(moving=st.booleans())
-    def the_group_rebalances(self, moving: bool) -> None:
-        self.world.happened["the group rebalances"] += 1
-        self.world.group.rotation += moving
-        self.world.group.rebalance()
+    @rule(moves=st.booleans())
+    def the_group_rebalances(self, moves: bool) -> None:
+        self.world.rebalance(moves)
 
     # The broker.
 
-    @rule(who=WHO, point=st.sampled_from(BROKER), occurrence=OCCURRENCES, kind=st.sampled_from(tuple(ERRORS)))
-    def a_request_will_fail(self, who: int, point: str, occurrence: int, kind: str) -> None:
-        self._raise_at(who, point, occurrence, _KINDS[kind], lambda: ERRORS[kind](point))
+    @rule(who=WHO, point=st.sampled_from(BROKER), time=TIMES, kind=st.sampled_from(tuple(FAILURES)), then=THEN)
+    def a_request_will_fail(self, who: int, point: str, time: int, kind: str, then: Then) -> None:
+        for process in self._chosen(who):
+            self.world.plan(process, point, time, kind, raising(FAILURES[kind](point)))
+        self._do(then)
 
-    @rule(who=WHO, point=st.sampled_from(REQUESTS), occurrence=OCCURRENCES, seconds=DELAYS_S)
-    def a_request_will_be_late(self, who: int, point: str, occurrence: int, seconds: float) -> None:
-        self._raise_at(who, point, occurrence, "a request is late", lambda: Late(seconds))
+    @rule(who=WHO, point=st.sampled_from(REQUESTS), time=TIMES, seconds=DELAYS_S, then=THEN)
+    def a_request_will_be_late(self, who: int, point: str, time: int, seconds: float, then: Then) -> None:
+        for process in self._chosen(who):
+            self.world.plan(process, point, time, "a request is late", raising(Late(seconds)))
+        self._do(then)
 
-    @rule(who=WHO, point=st.sampled_from(WRITING), occurrence=OCCURRENCES)
-    def a_transaction_will_take_too_long(self, who: int, point: str, occurrence: int) -> None:
-        if (process := self._process(who)) is not None:
-            self.world.plan(process, point, occurrence, "a transaction takes too long", self.world.time_out)
+    @rule(who=WHO, point=st.sampled_from(WRITING), time=TIMES, then=THEN)
+    def a_transaction_will_take_too_long(self, who: int, point: str, time: int, then: Then) -> None:
+        for process in self._chosen(who):
+            self.world.plan(process, point, time, "a transaction takes too long", self.world.time_out)
+        self._do(then)
 
-    @rule(looks=st.integers(1, 3))
-    def markers_will_be_late(self, looks: int) -> None:
+    @rule(looks=st.integers(1, 3), then=THEN)
+    def markers_will_be_late(self, looks: int, then: Then) -> None:
         self.world.happened["markers are late"] += 1
         self.world.cluster.late_markers = looks
+        self._do(then)
 
     # The time.
 
-    @rule(seconds=TIMES_S)
+    @rule(seconds=WAITS_S)
     def time_passes(self, seconds: float) -> None:
         self.world.pass_time(seconds)
 
@@ -183,20 +205,32 @@ class Schedules(RuleBasedStateMachine):
             raise
         self._well = True
 
-    def _process(self, who: int) -> Process | None:
+    def _chosen(self, who: int) -> list[Process]:
+        """The process of that number, if there is any at all."""
         processes = self.world.processes
-        return processes[who % len(processes)] if processes else None
+        return [processes[who % len(processes)]] if processes else []
 
-    def _source(self, topic: int, partition: int) -> tuple[str, int]:
+    def _source(self, where: tuple[int, int]) -> tuple[str, int]:
+        topic, partition = where
         sources = self.world.tally.sources
         return sources[topic % len(sources)], partition % self.world.partitions
 
-    def _raise_at(self, who: int, point: str, occurrence: int, kind: str, error: Callable[[], BaseException]) -> None:
-        def happening() -> Any:
-            raise error()
+    def _do(self, then: Then) -> None:
+        if then in (Then.RECORDS, Then.RECORDS_AND_MOVE):
+            self.world.send_everywhere((b"a",))
+            self.world.pass_time(A_MOMENT_S)
+        if then in (Then.REBALANCE, Then.MOVE, Then.RECORDS_AND_MOVE, Then.MOVE_AND_RECORDS):
+            self.world.rebalance(moves=then is not Then.REBALANCE)
+            self.world.pass_time(1.1 * HEARTBEAT_S)
+        if then is Then.MOVE_AND_RECORDS:
+            self.world.send_everywhere((b"b",))
+            self.world.pass_time(A_MOMENT_S)
 
-        if (process := self._process(who)) is not None:
-            self.world.plan(process, point, occurrence, kind, happening)
 
+def raising(error: BaseException) -> Callable[[], None]:
+    """What raises it when it is called."""
 
-_KINDS: Final = {"away": "no answer", "refused": "a request is refused", "broken": "a bug in the worker"}
+    def happening() -> None:
+        raise error
+
+    return happening

@@ -203,6 +203,11 @@ class Process:
         """What kill -9 does."""
         self.faults.killed = True
 
+    def die(self) -> None:
+        """The same, at a point."""
+        self.kill()
+        raise Killed
+
     def bury(self) -> list["asyncio.Task[None]"]:
         """Of a process that has ended: cancel what still waits for something; what it was doing, for whoever wants to know how
         it ended."""

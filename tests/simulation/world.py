@@ -89,6 +89,12 @@ class World:
         """Upstream sends records, or does so within a transaction and aborts it."""
         self.cluster.send(topic, *keys, partition=partition, aborted=aborted)
 
+    def send_everywhere(self, keys: Sequence[bytes]) -> None:
+        """Upstream sends the same to every source partition."""
+        for topic in self.tally.sources:
+            for partition in range(self.partitions):
+                self.send(topic, partition, keys)
+
     def hang(self, topic: str, partition: int, keys: Sequence[bytes]) -> None:
         """Upstream sends records in a transaction, and leaves it open."""
         log = self.cluster.log(topic, partition)
@@ -126,15 +132,20 @@ class World:
 
         process.faults.plan(point, happen, occurrence)
 
-    def kill(self, process: Process) -> None:
-        """As by kill -9, at a point."""
-        process.kill()
-        raise Killed
+    def halting(self, process: Process, seconds: float) -> Callable[[], None]:
+        """What lets a process stand still for so long when it is called."""
 
-    def halt(self, process: Process, seconds: float) -> None:
-        """A process stands still for so long."""
-        process.faults.halt()
-        self.loop.call_later(seconds, process.faults.go_on)
+        def halt() -> None:
+            process.faults.halt()
+            self.loop.call_later(seconds, process.faults.go_on)
+
+        return halt
+
+    def rebalance(self, moves: bool) -> None:
+        """The group rebalances; partitions move, or are given back to who had them."""
+        self.happened["the group rebalances"] += 1
+        self.group.rotation += moves
+        self.group.rebalance()
 
     def time_out(self) -> None:
         """The coordinator ends all open transactions of ours, for taking too long."""
@@ -168,6 +179,7 @@ class World:
     def drain(self) -> None:
         """Let no more go wrong, wait until all is done, and compare. Raises Violation."""
         self.decide(committed=True)
+        self.send_everywhere((b"d",))
         self.cluster.late_markers = 0
         for process in self.processes:
             process.faults.forget()
@@ -221,10 +233,9 @@ class World:
             process.kill()
             self._buried += process.bury()
         self.processes = []
-        left = asyncio.all_tasks(self.loop)
-        for work in left:
-            work.cancel()
-        if left:
+        while left := asyncio.all_tasks(self.loop):  # whoever is cancelled may begin to clean up
+            for work in left:
+                work.cancel()
             self.loop.run_until_complete(asyncio.wait(left))
         self.loop.close()
         for work in self._buried:
