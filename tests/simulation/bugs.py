@@ -6,12 +6,14 @@ from typing import Final
 import pytest
 
 from streams import opening
-from streams.broker import Broker, BrokerAway, Ends, Written
+from streams.broker import Broker, Ends, Written
 from streams.changelog import POSITION
 from streams.checking import OpeningRules
 from streams.draft import Draft, Kept
 from streams.execution import Execution
+from streams.opening import Suspended
 from streams.outbox import RecordBatch, TransactionalWriter
+from streams.phase import Phase
 from streams.processor import Processor, Record
 from streams.task import Task
 from streams.task_name import TaskName
@@ -107,19 +109,18 @@ def suspended_state_although_somebody_wrote(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Task, "_keep", keep_for_ever)
 
 
-class TakesSilenceForSuccess(TransactionalWriter):
-    """Goes on when nobody has answered."""
+def memory_trusted_after_a_failure(patch: pytest.MonkeyPatch) -> None:
+    """Takes a failed batch to be not written, and opens again with the state in memory."""
+    drop = Task._drop
 
-    async def write(self, draft: Draft) -> Written:
-        try:
-            return await super().write(draft)
-        except BrokerAway:
-            return Written(None)
+    def drop_and_keep(self: Task, phase: Phase | None) -> None:
+        execution, meta = self._execution, self._meta
+        drop(self, phase)
+        if execution is not None and meta is not None:
+            execution.abandon()
+            self._suspended = Suspended(execution, meta, _AnyEnd())
 
-
-def silence_taken_for_success(patch: pytest.MonkeyPatch) -> None:
-    """Goes on with the next batch after an unknown outcome."""
-    patch.setattr(ModelBroker, "transactional_writer", TakesSilenceForSuccess)
+    patch.setattr(Task, "_drop", drop_and_keep)
 
 
 BUGS: Final[dict[str, Callable[[pytest.MonkeyPatch], None]]] = {
@@ -132,7 +133,7 @@ BUGS: Final[dict[str, Callable[[pytest.MonkeyPatch], None]]] = {
         position_that_goes_back,
         batch_of_an_earlier_epoch,
         suspended_state_although_somebody_wrote,
-        silence_taken_for_success,
+        memory_trusted_after_a_failure,
     )
 }
 """By name: what breaks the protocol when it is called."""
