@@ -33,7 +33,9 @@ def main() -> int:
         return 0
     print(report.story)
     again = f"python -m tests.simulation --schedules {CHUNK} --seed {report.seed}{f' --bug {bug}' if bug else ''}"
-    print(f"violated after {report.schedules} schedules: {report.violation}; again: {again}".replace("\n", " "), file=sys.stderr)
+    print(
+        f"violated after {report.schedules} schedules: {report.violation}; again: {again}".replace("\n", " "), file=sys.stderr
+    )
     return 1
 
 

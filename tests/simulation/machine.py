@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.model.crashes import FIRST_OPENING, OPENING, WRITING, away, broken, refused
 from tests.model.faults import Late
+from tests.model.group import REBALANCE_TIMEOUT_S
 from tests.simulation.invariants import Violation
 from tests.simulation.process import HAND_OVER, HEARTBEAT_S, Process
 from tests.simulation.report import Report
@@ -134,6 +135,14 @@ class Schedules(RuleBasedStateMachine):
         for process in self._chosen(who):
             self.world.plan(process, point, time, "a worker stands still", self.world.halting(process, seconds))
         self._do(then)
+
+    @rule(who=WHO, point=st.sampled_from(HAND_OVER), seconds=STANDSTILLS_S)
+    def a_worker_will_miss_a_rebalance(self, who: int, point: str, seconds: float) -> None:
+        for process in self._chosen(who):
+            self.world.plan(process, point, 1, "a worker stands still", self.world.halting(process, seconds))
+        self._do(Then.MOVE)
+        self.world.pass_time(REBALANCE_TIMEOUT_S)
+        self._do(Then.RECORDS)
 
     # The group.
 

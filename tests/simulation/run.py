@@ -15,7 +15,7 @@ from tests.simulation.invariants import Violation
 from tests.simulation.machine import Schedules
 from tests.simulation.report import Report
 
-STEPS: Final = 25
+STEPS: Final = 20
 """Of one schedule: enough for a fault, what comes of it, and another fault on top of that."""
 CHUNK: Final = 250
 """Schedules of one search. Hypothesis remembers all that it has tried, and gets slow and large with it; the next chunk has the

@@ -24,6 +24,8 @@ from tests.simulation.invariants import Auditor, Violation, differences
 from tests.simulation.process import Process, task_name, unexpected
 from tests.simulation.tallying import SINKS, Tally
 
+TICK_S: Final = 3.0
+"""As often as a heartbeat: most ticks find nothing to do, and cost as much as those that do."""
 DRAIN_S: Final = 240.0
 """Of the model's time, until all must be quiet: longer than a session, a rebalance, the longest pause of a task, and all the
 late requests that wait for their time."""
@@ -77,7 +79,7 @@ class World:
         self.processes: list[Process] = []
         self.happened: Counter[str] = Counter()
         """What has gone wrong on purpose, by kind."""
-        self._rules: TaskRules = replace(RULES, batch_bytes=batch_bytes)
+        self._rules: TaskRules = replace(RULES, batch_bytes=batch_bytes, tick_interval_s=TICK_S)
         self._random = random.Random(seed)
         self._names = 0
         self._hanging: dict[tuple[str, int], Transaction] = {}
