@@ -1,7 +1,7 @@
 """The coordinator of a consumer group: who is in it, which partitions are whose, and who is told so when.
 
-Rebalances are eager, as Faust's are: each member gives back everything before it joins again. A member that stands still is left
-out once its session or the rebalance has taken too long, and hears of it with its next heartbeat; until then it believes
+Rebalances are eager, as Faust's are: each member gives back everything before it joins again. A member that stands still is
+left out once its session or the rebalance has taken too long, and hears of it with its next heartbeat; until then it believes
 what it was told last.
 """
 

@@ -1,5 +1,5 @@
-"""`python -m tests.simulation --schedules 100000 --seed 7`: the long run. Prints what it has come to; exits 1 with the seed in one
-line if something did not hold. `--bug NAME` breaks the protocol first: then that is what is wanted."""
+"""`python -m tests.simulation --schedules 100000 --seed 7`: the long run. Prints what it has come to; exits 1 with the seed in
+one line if something did not hold. `--bug NAME` breaks the protocol first: then that is what is wanted."""
 
 import argparse
 import sys
@@ -20,8 +20,10 @@ def main() -> int:
     rows = [
         ("schedules", f"{report.schedules:,}"),
         ("steps", f"{report.steps:,}"),
-        ("schedules/minute", f"{report.per_minute:,.0f}"),
+        ("steps a schedule", f"{report.steps / max(1, report.schedules):,.1f}"),
+        ("schedules a minute of one core", f"{report.per_minute:,.0f}"),
         ("seconds", f"{report.real_s:,.1f}"),
+        ("seconds of one core", f"{report.processor_s:,.1f}"),
         ("hours of the model's time", f"{report.model_s / 3600:,.1f}"),
         ("transactions committed", f"{report.commits:,}"),
         ("went wrong on purpose", f"{report.happened.total():,}"),

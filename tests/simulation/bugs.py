@@ -1,4 +1,4 @@
-"""The protocol, broken on purpose: one rule of it at a time. Each is a patch of the code that runs, and nothing else differs."""
+"""The protocol, broken on purpose: one rule of it at a time, by a patch of the code that runs. Nothing else differs."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final

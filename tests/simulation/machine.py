@@ -1,7 +1,7 @@
 """What can happen: one rule each. Hypothesis makes schedules of them.
 
-What goes wrong is planned for a point that a process passes on its way (tests/model/crashes.py lists them), and then something is
-done that makes it go there: records arrive, the group rebalances. Otherwise most plans would come to nothing.
+What goes wrong is planned for a point that a process passes on its way (tests/model/crashes.py lists them), and then something
+is done that makes it go there: records arrive, the group rebalances. Otherwise most plans would come to nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +53,7 @@ TIMES: Final = st.integers(1, 2)
 """At which passing of the point it happens."""
 THEN: Final = st.sampled_from(Then)
 STANDSTILLS_S: Final = st.sampled_from((0.3, 6.0, 11.0, 13.0, 30.0))
-"""Shorter than a heartbeat's interval; than a session; longer than a session, but not than a write may take; longer than that."""
+"""Shorter than a heartbeat's interval; than a session; longer than that, but not than a write may take; longer than both."""
 DELAYS_S: Final = st.sampled_from((0.01, 0.2, 3.0, 30.0))
 WAITS_S: Final = st.sampled_from((A_MOMENT_S, 0.2, 1.0, 4.0, 11.0, 30.0))
 

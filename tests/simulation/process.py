@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -43,7 +42,7 @@ class _Reading(ModelFlow):
 
 
 class Member:
-    """Stands in for the unit's Faust app and for its consumer: joins the group, tells the unit what it has, reads for its tasks."""
+    """Stands in for the unit's Faust app and for its consumer: joins the group, tells the unit what it has, reads for it."""
 
     started = True
     crashed = False
@@ -98,7 +97,7 @@ class Member:
             self._assigned = {TP(topic, partition) for topic in self._sources for partition in partitions}
             await unit._assigned(self, self._assigned)  # type: ignore[arg-type]
             self.rebalancing = False
-            while await self._beat() is Answer.FINE:
+            while await self._beat() is Answer.FINE:  # noqa: ASYNC110 (that is what a heartbeat is)
                 await asyncio.sleep(HEARTBEAT_S)
 
     async def _beat(self) -> Answer:
@@ -209,8 +208,7 @@ class Process:
         raise Killed
 
     def bury(self) -> list["asyncio.Task[None]"]:
-        """Of a process that has ended: cancel what still waits for something; what it was doing, for whoever wants to know how
-        it ended."""
+        """Cancel what a process that has ended was doing; returns it, for whoever wants to know how that ended."""
         works = self._member.working + [task._life for task in self.unit.tasks.values() if task._life is not None]
         for work in works:
             work.cancel()
@@ -219,9 +217,5 @@ class Process:
 
 def unexpected(work: "asyncio.Task[None]") -> BaseException | None:
     """How a piece of work ended that should not have ended so."""
-    if not work.done() or work.cancelled():
-        return None
-    with suppress(Killed, asyncio.CancelledError):
-        error = work.exception()
-        return None if isinstance(error, Killed) else error
-    return None
+    error = work.exception() if work.done() and not work.cancelled() else None
+    return None if isinstance(error, Killed) else error

@@ -16,6 +16,8 @@ class Report:
     model_s: float = 0.0
     """Time that passed in the model."""
     real_s: float = 0.0
+    processor_s: float = 0.0
+    """Less than `real_s` on a machine that has other work."""
     happened: Counter[str] = field(default_factory=Counter)
     """What went wrong on purpose, by kind."""
     violation: str | None = None
@@ -26,8 +28,8 @@ class Report:
 
     @property
     def per_minute(self) -> float:
-        """Schedules a minute."""
-        return 60 * self.schedules / self.real_s if self.real_s else 0.0
+        """Schedules a minute of one core."""
+        return 60 * self.schedules / self.processor_s if self.processor_s else 0.0
 
     def add(self, world: World) -> None:
         """One more schedule, at its end."""

@@ -13,6 +13,8 @@ SINKS: Final = {OUT: 2, SEEN: 1}
 """Topics with their partitions: outputs of one batch lie in several partitions, and outputs of all tasks in the same ones."""
 REPORTED: Final = b"reported"
 """The state key of how many records the ticks have reported."""
+TOTAL: Final = b"total"
+"""The state key of how many records were counted."""
 SHARE: Final = 3
 """Records that one tick reports: few, so that ticks want more."""
 
@@ -34,11 +36,11 @@ class Tally:
             state.put(key, b"%d" % count)
             outbox.send(OUT, b"%d/%s" % (record.partition, key), b"%d %d" % (record.offset, count), now.at(record.timestamp))
             outbox.send(SEEN, source, b"%d" % record.offset, record.timestamp)
-        state.put(b"total", b"%d" % (int(state.get(b"total") or b"0") + len(batch)))
+        state.put(TOTAL, b"%d" % (int(state.get(TOTAL) or b"0") + len(batch)))
 
     def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """Report some of what was counted and not reported yet."""
-        reported, total = (int(state.get(key) or b"0") for key in (REPORTED, b"total"))
+        reported, total = (int(state.get(key) or b"0") for key in (REPORTED, TOTAL))
         if reported < total:
             reported = min(total, reported + SHARE)
             state.put(REPORTED, b"%d" % reported)
@@ -82,7 +84,7 @@ class Work:
             self.sent[source_key(record)].append(b"%d" % record.offset)
             self.positions[NAME, record.topic] = record.offset + 1
             self.total += 1
-            self.state[b"total"] = b"%d" % self.total
+            self.state[TOTAL] = b"%d" % self.total
 
 
 def recount(sources: Mapping[str, Sequence[Record]]) -> Work:

@@ -38,7 +38,7 @@ def test_a_member_that_does_not_join_again_in_time_is_left_out() -> None:
         await coordinator.join("a")
         began = asyncio.get_running_loop().time()
         second = coordinator.join("b")
-        while coordinator.heartbeat("a", 1) is Answer.REBALANCING:
+        while coordinator.heartbeat("a", 1) is Answer.REBALANCING:  # noqa: ASYNC110 (it is a heartbeat)
             await asyncio.sleep(1.0)
         assert asyncio.get_running_loop().time() - began == REBALANCE_TIMEOUT_S
         assert await second == (2, (0, 1, 2, 3))

@@ -5,6 +5,9 @@ import pytest
 from tests.simulation.bugs import BUGS
 from tests.simulation.run import CHUNK, Plant, search
 
+pytestmark = pytest.mark.timeout(900)
+"""A chunk takes some seconds of one core; on a machine with other work, many times that."""
+
 SEEDS = (1, 2)
 """Of the chunks that are tried: the same schedules at every run."""
 

@@ -1,5 +1,5 @@
-"""All that a schedule moves: the cluster, the group, the processes and the time. No chance in here: who wants something to happen
-says so."""
+"""All that a schedule moves: the cluster, the group, the processes and the time. Nothing goes wrong here by itself: a rule says
+what, and where."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ from tests.model.log import Outcome, Transaction
 from tests.model.producer import ModelProducer
 from tests.simulation.invariants import Auditor, Violation, differences
 from tests.simulation.process import Process, task_name, unexpected
-from tests.simulation.tallying import SINKS, Tally
+from tests.simulation.tallying import NAME, REPORTED, SINKS, TOTAL, Tally
 
 TICK_S: Final = 3.0
 """As often as a heartbeat: most ticks find nothing to do, and cost as much as those that do."""
@@ -73,7 +73,7 @@ class World:
         self.loop.set_exception_handler(self._complain)
         self.partitions = partitions
         self.tally = Tally(sources)
-        self.cluster = _Watched({topic: partitions for topic in (*sources, task_name(0).changelog)} | SINKS)
+        self.cluster = _Watched(dict.fromkeys((*sources, task_name(0).changelog), partitions) | SINKS)
         self.cluster.auditor = self.auditor = Auditor(self.cluster, sources)
         self.group = Group(self.loop, partitions)
         self.processes: list[Process] = []
@@ -224,9 +224,9 @@ class World:
             if task is None or not task.idle or task.positions != ends:
                 at = "no task" if task is None else f"{task.phase.name} at {task.positions}"
                 return f"partition {partition}, {at} of {ends}"
-            state = task._execution.stores["tally"].entries if task._execution is not None else {}
-            if state.get(b"reported") != state.get(b"total"):
-                return f"partition {partition} has reported {state.get(b'reported')!r} of {state.get(b'total')!r}"
+            state = task._execution.stores[NAME].entries if task._execution is not None else {}
+            if state.get(REPORTED) != state.get(TOTAL):
+                return f"partition {partition} has reported {state.get(REPORTED)!r} of {state.get(TOTAL)!r}"
         return None
 
     def close(self) -> None:
