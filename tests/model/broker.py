@@ -1,5 +1,6 @@
 """The ports of `streams.broker`, as one worker process sees the cluster of the model."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -7,7 +8,7 @@ from streams.broker import BrokerAway, Ends, Entry, Reader, Writer
 from streams.outbox import PlainWriter, TransactionalWriter
 from streams.processor import Record
 from tests.model.cluster import Cluster
-from tests.model.faults import Faults
+from tests.model.faults import Faults, Late
 from tests.model.producer import ModelProducer
 
 CHUNK = 3
@@ -23,6 +24,9 @@ class ModelBroker:
     transactional_writer = TransactionalWriter
     """What writes transactions: a test that breaks the protocol puts another in its place."""
 
+    producer = ModelProducer
+    """What the writers write with."""
+
     def __init__(self, cluster: Cluster, faults: Faults | None = None, transactional: bool = True) -> None:
         self.cluster = cluster
         self.faults = faults or Faults()
@@ -33,7 +37,11 @@ class ModelBroker:
 
     async def fence(self, transactional_id: str, changelog: str, partition: int) -> Writer:
         """See `streams.broker.Broker`."""
-        await self.faults.at("before fence")
+        try:
+            await self.faults.at("before fence")
+        except Late as late:
+            asyncio.get_running_loop().call_later(late.after_s, self._epoch, transactional_id)
+            raise BrokerAway("no answer") from late
         producer = self._producer(transactional_id)
         await self.faults.at("after fence")
         kind = self.transactional_writer if self.transactional else PlainWriter
@@ -42,7 +50,7 @@ class ModelBroker:
     def _producer(self, transactional_id: str) -> ModelProducer:
         epoch = self._epoch(transactional_id) if self.transactional else -1
         sizes = {} if self.batch_bytes is None else {"batch_bytes": self.batch_bytes}
-        producer = ModelProducer(self.cluster, self.faults, transactional_id if self.transactional else None, epoch, **sizes)
+        producer = self.producer(self.cluster, self.faults, transactional_id if self.transactional else None, epoch, **sizes)
         self.producers.append(producer)
         return producer
 

@@ -23,22 +23,33 @@ class NothingHappens(AssertionError):
     """Everybody waits for somebody else."""
 
 
-class _Selector(selectors.DefaultSelector):
+class _Selector(selectors.SelectSelector):
+    """Waits for nothing: no model has a socket."""
+
     passed_s = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
             raise NothingHappens("every coroutine waits, and no time-out would end it")
         self.passed_s += max(0.0, timeout)
-        return super().select(0)
+        return []
 
 
 class ModelLoop(asyncio.SelectorEventLoop):
-    """The loop; `time()` is s since it began."""
+    """The loop; `time()` is s since it began. Without the pipe by which other threads wake a loop up: to make one takes
+    longer than many a scenario."""
+
+    _csock = None
 
     def __init__(self) -> None:
         self._clock = _Selector()
         super().__init__(self._clock)
+
+    def _make_self_pipe(self) -> None:
+        """There are no other threads."""
+
+    def _close_self_pipe(self) -> None:
+        """Nothing to close."""
 
     def time(self) -> float:
         """Seconds since the loop began."""
@@ -59,11 +70,16 @@ class ModelTime:
         return EPOCH_MS / 1000 + asyncio.get_running_loop().time()
 
 
+def keep_time(patch: pytest.MonkeyPatch) -> None:
+    """Let the engine ask the running loop for the time."""
+    for module in ("streams.task", "streams.opening", "streams.checking"):
+        patch.setattr(f"{module}.time", ModelTime)
+
+
 def run(scenario: Coroutine[Any, Any, T]) -> T:
     """Run a scenario to its end on a loop of its own. Raises NothingHappens, and TimeoutError after LONGEST_S of its time."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=ModelLoop) as runner:
-        for module in ("streams.task", "streams.opening", "streams.checking"):
-            patch.setattr(f"{module}.time", ModelTime)
+        keep_time(patch)
         return runner.run(_bounded(scenario))
 
 

@@ -46,6 +46,11 @@ class Cluster:
                 where.mark(transaction)
         self._due = [due for due in self._due if due[0] > 0]
 
+    @property
+    def settled(self) -> bool:
+        """No marker is on its way."""
+        return not self._due
+
     # Transactions.
 
     def initialise(self, transactional_id: str) -> int:
@@ -83,6 +88,11 @@ class Cluster:
         known = self._fenced(transactional_id, epoch)
         if known.transaction is not None:
             self._end(known, Outcome.COMMITTED)
+
+    @property
+    def open(self) -> dict[str, Transaction]:
+        """The open transactions, by transactional id."""
+        return {name: known.transaction for name, known in self._ids.items() if known.transaction is not None}
 
     def time_out(self, transactional_id: str) -> None:
         """The coordinator ends a transaction that takes too long; to its owner that is the same as being fenced."""

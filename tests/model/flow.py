@@ -76,10 +76,8 @@ class ModelFlow:
         idle_s = IDLE_S[0]
         while True:
             found = [self._fetch(task, topic) for topic in list(self.fetched)]
-            if not any(found):
-                await asyncio.sleep(idle_s)
+            await asyncio.sleep(self._random.choice((0, 0, 0.001)) if any(found) else idle_s)
             idle_s = IDLE_S[0] if any(found) else min(2 * idle_s, IDLE_S[1])
-            await asyncio.sleep(self._random.choice((0, 0, 0.001)))
 
     def _fetch(self, task: Task, topic: str) -> bool:
         while self._late:

@@ -80,6 +80,11 @@ class PartitionLog:
             if record is not None and (transaction is None or transaction.outcome is Outcome.COMMITTED)
         ]
 
+    def of(self, transaction: Transaction) -> list[Stored]:
+        """The records of a transaction that has no marker yet."""
+        slots = self._slots[self._unmarked.get(transaction, len(self._slots)) :]
+        return [record for record, its in slots if its is transaction and record is not None]
+
     def delete_before(self, offset: int) -> None:
         """What retention does."""
         self.start = max(self.start, offset)

@@ -5,16 +5,18 @@ produced although a batch has failed, and misuse is an assertion.
 """
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+from aiokafka.errors import InvalidProducerEpoch, KafkaConnectionError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from streams.outbox import RECORD_BATCH_BYTES
 from tests.model.cluster import Cluster
-from tests.model.faults import Faults
+from tests.model.faults import Faults, Late
 
 
 class Connections:
@@ -77,6 +79,9 @@ class ModelProducer:
             await self._faults.at(f"after {self._work} produce {self._produced}")
             if self._writer is None and topic.endswith("changelog"):
                 self._produced = 0  # without transactions, a batch ends with its changes
+        except Late as late:
+            _later(late, lambda: self._append(batch, topic, partition))
+            future.set_exception(KafkaConnectionError("no answer"))
         except Exception as error:
             future.set_exception(error)
         else:
@@ -98,14 +103,33 @@ class ModelProducer:
         """Commit what was produced, whether or not all of it was."""
         if self._writer is None or not self._open:
             raise AssertionError("no transaction is open")
-        await self._faults.at(f"before {self._work} commit")
+        try:
+            await self._faults.at(f"before {self._work} commit")
+        except Late as late:
+            _later(late, self._commit)
+            raise KafkaConnectionError("no answer") from late
+        self._commit()
+        self._open = False
+        await self._faults.at(f"after {self._work} commit")
+
+    def _commit(self) -> None:
+        if self._writer is None:
+            raise AssertionError("not transactional")
         try:
             self._cluster.commit(*self._writer)
         except InvalidProducerEpoch as error:
             raise ProducerFenced from error
-        self._open = False
-        await self._faults.at(f"after {self._work} commit")
 
     async def stop(self) -> None:
         """As an aiokafka producer stops: it leaves an open transaction to the coordinator."""
         self.stopped = True
+
+
+def _later(late: Late, request: Callable[[], object]) -> None:
+    """Let the broker have the request when nobody waits for it any more."""
+
+    def arrive() -> None:
+        with suppress(ProducerFenced):
+            request()
+
+    asyncio.get_running_loop().call_later(late.after_s, arrive)

@@ -1,25 +1,16 @@
 """A task on the model broker: crashed at every step of a batch, overtaken, fed too much, suspended; and the proof that the
 comparison would notice."""
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from streams import opening
-from streams.broker import Broker, Ends, Written
-from streams.changelog import POSITION
-from streams.checking import OpeningRules
-from streams.draft import Draft, Kept
 from streams.execution import Batch, Execution
-from streams.outbox import RecordBatch, TransactionalWriter
 from streams.phase import Phase
-from streams.processor import Processor, Record
-from streams.task import Task, TaskRules
-from streams.task_name import TaskName
+from streams.task import TaskRules
 from tests.model.bench import NAME, RULES, Bench, Differs, Worker
-from tests.model.broker import ModelBroker
 from tests.model.clock import run
 from tests.model.counting import Counting
 from tests.model.crashes import (
@@ -34,6 +25,7 @@ from tests.model.crashes import (
     revoked_at,
     stopped_at,
 )
+from tests.simulation import bugs
 
 SEEDS = (1, 2)
 BATCH_BYTES = (1, 1 << 20)
@@ -175,44 +167,8 @@ def test_without_transactions_events_may_come_again_and_state_and_positions_are_
         run(scenario(bench, occurrence))
 
 
-# The proof that the comparison notices: each of these breaks one rule of the protocol.
-
-
-class NoFence(ModelBroker):
-    """Opens a task without taking over its transactional id."""
-
-    def _epoch(self, transactional_id: str) -> int:
-        return self.cluster.epoch(transactional_id)
-
-
-class PositionsApart(TransactionalWriter):
-    """Commits positions in a transaction of their own."""
-
-    def draft(self) -> Draft:  # type: ignore[override]
-        return Kept()
-
-    async def write(self, draft: Draft) -> Written:
-        assert isinstance(draft, Kept)
-        first, positions = super().draft(), super().draft()
-        for event in draft.events:
-            first.send(*event)
-        for key, value in draft.changes:
-            (positions if key.startswith(POSITION) else first).change(key, value)
-        written = await super().write(first)
-        return written if positions.empty else await super().write(positions)
-
-
-class CommitsInSpiteOfFailures(TransactionalWriter):
-    """Waits for no produce, as aiokafka's commit does not."""
-
-    async def _produce(self, batches: Iterable[RecordBatch]) -> int | None:
-        for batch in batches:
-            (await batch.send()).exception()
-        return None
-
-
-def with_writer(kind: type[TransactionalWriter]) -> type[ModelBroker]:
-    return type(kind.__name__, (ModelBroker,), {"transactional_writer": kind})
+# The proof that the comparison notices: each of these breaks one rule of the protocol (tests/simulation/bugs.py), at a point
+# where that must show. The simulation finds the same bugs without being told where to look.
 
 
 async def differs(bench: Bench, worker: Worker) -> bool:
@@ -230,33 +186,36 @@ def noticed(scenario: Callable[[Bench, int], Coroutine[Any, Any, bool]], **optio
     return [run(scenario(bench, occurrence)) for bench, occurrence in benches(**options)]
 
 
-def test_opening_without_a_fence_is_noticed() -> None:
+def test_opening_without_a_fence_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(bench: Bench, occurrence: int) -> bool:
         last = await stopped_at(bench, bench.worker(), "after batch produce 1", killed("batch"), occurrence)
         return await differs(bench, last)
 
-    assert all(noticed(scenario, broker=NoFence))
     assert not any(noticed(scenario))
+    bugs.skip_fencing(monkeypatch)
+    assert all(noticed(scenario))
 
 
-def test_a_position_outside_the_transaction_is_noticed() -> None:
+def test_a_position_outside_the_transaction_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(bench: Bench, occurrence: int) -> bool:
         # Every other transaction writes positions: the second, the fourth.
         last = await stopped_at(bench, bench.worker(), "before batch begin", killed("batch"), 2 * occurrence)
         return await differs(bench, last)
 
-    assert all(noticed(scenario, broker=with_writer(PositionsApart)))
     assert not any(noticed(scenario))
+    bugs.position_outside_the_transaction(monkeypatch)
+    assert all(noticed(scenario))
 
 
 @pytest.mark.parametrize("point", ["before batch produce 1", "before batch produce 2"])
-def test_a_commit_although_a_produce_failed_is_noticed(point: str) -> None:
+def test_a_commit_although_a_produce_failed_is_noticed(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(bench: Bench, occurrence: int) -> bool:
         last = await stopped_at(bench, bench.worker(), point, refused(point), occurrence)
         return await differs(bench, last)
 
-    assert all(noticed(scenario, broker=with_writer(CommitsInSpiteOfFailures)))
     assert not any(noticed(scenario))
+    bugs.commit_after_a_failed_produce(monkeypatch)
+    assert all(noticed(scenario))
 
 
 def test_a_restore_to_the_last_stable_offset_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,12 +225,8 @@ def test_a_restore_to_the_last_stable_offset_alone_is_noticed(monkeypatch: pytes
         last = await stopped_at(bench, worker, "after batch commit", killed("batch"), occurrence)
         return await differs(bench, last)
 
-    async def unsettled(name: TaskName, broker: Broker, rules: OpeningRules) -> Ends:
-        start, stable, _ = await broker.ends(name.changelog, name.partition)
-        return Ends(start, stable, stable)
-
     assert not any(noticed(scenario))
-    monkeypatch.setattr(opening, "_settle", unsettled)
+    bugs.restore_without_the_stable_end(monkeypatch)
     assert all(noticed(scenario))
 
 
@@ -282,11 +237,8 @@ def test_a_position_that_goes_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -
         await stopped_at(bench, worker, "after batch commit", away("batch"), occurrence)
         return await differs(bench, worker)
 
-    def all_of_them(self: Execution, processor: Processor, records: Sequence[Record]) -> Sequence[Record]:
-        return records
-
     assert not any(noticed(scenario))
-    monkeypatch.setattr(Execution, "_fresh", all_of_them)
+    bugs.position_that_goes_back(monkeypatch)
     assert all(noticed(scenario))
 
 
@@ -298,13 +250,8 @@ def test_a_batch_of_an_earlier_epoch_that_is_taken_in_is_noticed(monkeypatch: py
             last = await stopped_at(bench, last, "after batch begin", away("batch"))
         return await differs(bench, last)
 
-    accept = Task.accept
-
-    def any_epoch(self: Task, epoch: int, records: Sequence[Record]) -> None:
-        accept(self, self._epoch, records)
-
     assert not any(noticed(scenario))
-    monkeypatch.setattr(Task, "accept", any_epoch)
+    bugs.batch_of_an_earlier_epoch(monkeypatch)
     assert all(noticed(scenario))
 
 
@@ -318,15 +265,11 @@ def test_a_state_that_is_used_again_although_somebody_wrote_is_noticed(monkeypat
         second.start()
         await bench.drained(second)
         await second.gone()
-        if trusting and first.task._suspended is not None:
-            end = bench.cluster.log(NAME.changelog, 0).ends.high
-            first.task._suspended = replace(first.task._suspended, changelog_end=end)
         first.start()
         bench.send()
         await bench.drained(first)
         return await differs(bench, first)
 
-    trusting = False
     assert not any(noticed(scenario))
-    trusting = True
+    bugs.suspended_state_although_somebody_wrote(monkeypatch)
     assert all(noticed(scenario))
