@@ -74,7 +74,7 @@ def restore_without_the_stable_end(patch: pytest.MonkeyPatch) -> None:
 def position_that_goes_back(patch: pytest.MonkeyPatch) -> None:
     """Takes records below the position for new ones."""
 
-    def all_of_them(self: Execution, processor: Processor, records: Sequence[Record]) -> Sequence[Record]:
+    def all_of_them(self: Execution, processor: Processor, records: Sequence[Record], of_one_topic: bool) -> Sequence[Record]:
         return records
 
     patch.setattr(Execution, "_fresh", all_of_them)

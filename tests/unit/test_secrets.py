@@ -27,6 +27,8 @@ COMMANDS = [
     ("dlq", "show", "0-1"),
     ("dlq", "replay", "--all"),
     ("verify",),
+    ("rebuild", "--agent", "scoring", "--yes"),
+    ("erase", "--respondent", "u-17", "--yes"),
     ("check",),
     ("check", "--json"),
     ("settings",),
