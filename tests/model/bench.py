@@ -168,7 +168,8 @@ class Bench:
 
     def _done(self, worker: Worker) -> bool:
         ends = {topic: records[-1].offset + 1 for topic in self.sources if (records := self.cluster.read(topic))}
-        return worker.task.idle and worker.task.positions == ends
+        reached = worker.task.positions
+        return worker.task.idle and reached.keys() >= ends.keys() and all(reached[topic] >= end for topic, end in ends.items())
 
     async def survived(self, worker: Worker) -> Worker:
         """Wait until all is processed: by this worker, or after its death by another one."""
@@ -226,5 +227,5 @@ class Bench:
 
 def _kept(where: str, execution: Execution, wanted: Work) -> list[tuple[str, object, object]]:
     state = {name: store.entries for name, store in execution.stores.items()}
-    positions = {key: position.next for key, position in execution.positions.items()}
+    positions = {key: position.last + 1 for key, position in execution.positions.items()}
     return [(f"state in the {where}", state, wanted.state), (f"positions in the {where}", positions, wanted.positions)]

@@ -87,7 +87,9 @@ class ModelFlow:
         log = self._cluster.log(topic, self._partition)
         records = log.committed(self.fetched[topic], log.ends.stable)[: self._random.randint(1, LONGEST_RUN)]
         if not records:
+            # Markers and aborted records are passed: whoever fetches learns that there is nothing for anybody.
             self.fetched[topic] = max(self.fetched[topic], log.ends.stable)
+            task.pass_by(self._epoch, topic, self.fetched[topic])
             return False
         task.accept(self._epoch, records)
         self.fetched[topic] = records[-1].offset + 1

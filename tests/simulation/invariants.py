@@ -16,6 +16,7 @@ from typing import Final
 
 from streams.changelog import META_KEY, POSITION, SEPARATOR, Meta, Position, state_prefix
 from streams.execution import Execution
+from streams.processor import FIRST_VERSION
 from streams.state import Identity
 from tests.model.cluster import Cluster
 from tests.model.log import Stored
@@ -23,6 +24,8 @@ from tests.simulation.process import task_name
 from tests.simulation.tallying import NAME, OUT, REPORTED, SHARE, SINKS, Tally, Work, recount, report_key, reports
 
 _STATE: Final = state_prefix(NAME)
+_MARK: Final = bytes((FIRST_VERSION,))
+"""What precedes each state value in a changelog."""
 
 
 class Violation(AssertionError):
@@ -35,6 +38,8 @@ class _Task:
     def __init__(self) -> None:
         self.work = Work()
         self.reported = 0
+        self.reached: dict[str, int] = {}
+        """Positions by topic: behind markers and aborted records as well."""
 
 
 class Auditor:
@@ -73,7 +78,7 @@ class Auditor:
         task = self._tasks[partition]
         values = [int(value) for value in sent.pop(report_key(partition), [])]
         kept = changes.pop(_STATE + REPORTED, None)
-        if values != ([] if kept is None else [int(kept)]):
+        if values != ([] if kept is None else [int(kept.removeprefix(_MARK))]):
             self.found.append(f"partition {partition}: ticks sent {values} and kept {kept!r}")
         for value in values:
             if not task.reported < value <= min(task.reported + SHARE, task.work.total):
@@ -88,7 +93,8 @@ class Auditor:
             if value is None:
                 continue
             # 2.
-            old, new = task.work.positions.get((NAME, topic), 0), Position.decode(value).next
+            old, new = task.reached.get(topic, 0), Position.decode(value).next
+            task.reached[topic] = new
             log = self._cluster.log(topic, partition)
             if new < old or new > log.ends.stable:
                 self.found.append(f"{topic}-{partition}: the position goes from {old} to {new} of {log.ends.stable}")
@@ -102,7 +108,7 @@ class Auditor:
             )
         # 4.
         for key, value in changes.items():
-            if key.startswith(_STATE) and task.work.state.get(key.removeprefix(_STATE)) != value:
+            if key.startswith(_STATE) and value != _MARK + task.work.state.get(key.removeprefix(_STATE), b""):
                 self.found.append(f"partition {partition}: the state {key!r} is {value!r}, recounted {task.work.state}")
 
 
@@ -126,7 +132,10 @@ def differences(cluster: Cluster, tally: Tally, partition: int, memory: Executio
         state = dict(execution.stores[NAME].entries)
         if int(state.pop(REPORTED, b"0")) != wanted.total or state != wanted.state:
             yield f"the {where} of partition {partition} holds {execution.stores[NAME].entries}, recounted {wanted.state}"
-        positions = {key: position.next for key, position in execution.positions.items()}
+        positions = {key: position.last + 1 for key, position in execution.positions.items()}
+        for (_, topic), position in execution.positions.items():
+            if skipped := cluster.log(topic, partition).committed(position.last + 1, position.next):
+                yield f"the position of {topic}-{partition} in the {where} is behind {skipped}, which nobody has counted"
         if positions != wanted.positions:
             yield f"the positions in the {where} of partition {partition} are {positions}, recounted {wanted.positions}"
 

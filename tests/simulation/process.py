@@ -157,6 +157,12 @@ class _Door:
         if task is not None:
             task.accept(epoch, records)
 
+    def pass_by(self, epoch: int, topic: str, offset: int) -> None:
+        """See `streams.task.Task`."""
+        task = self._unit.tasks.get(self._partition) if self._unit is not None else None
+        if task is not None:
+            task.pass_by(epoch, topic, offset)
+
 
 class _SimulatedUnit(Unit):
     """The unit, with a member in the place of its Faust app."""
