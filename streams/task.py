@@ -261,7 +261,7 @@ class Task:
                 self._drop(Phase.BROKEN)
                 self._failures += 1
                 self._failing_since = self.denial = None
-            except WriteFailed as error:
+            except (WriteFailed, BatchTooLarge) as error:
                 self._fail(error, fenced=isinstance(error, Fenced))
             except asyncio.CancelledError:
                 self._drop(None)

@@ -41,6 +41,8 @@ POLL_S = 0.05
 """Pause between two looks."""
 LOG_LINES = 60
 """Of each worker's log, how much is printed at the end of a test."""
+SURPRISES = ("Traceback", "for a reason that is not the broker's", "Task was destroyed", "was never retrieved")
+"""What a worker logs that did not expect what has happened."""
 SURPRISE_LINES = 40
 """Of a traceback, as much is shown."""
 COMMAND_TIMEOUT_S = 60.0
@@ -119,9 +121,9 @@ class Worker:
 
     @property
     def surprise(self) -> str:
-        """The beginning of the first traceback in its log, with what was logged before it; empty if there is none."""
+        """The first traceback in its log, or fault of npstream's own, with what was logged before it; empty if there is none."""
         lines = self.log.splitlines()
-        first = next((number for number, line in enumerate(lines) if "Traceback" in line), None)
+        first = next((number for number, line in enumerate(lines) if any(sign in line for sign in SURPRISES)), None)
         return "" if first is None else "\n".join(lines[max(0, first - 3) : first + SURPRISE_LINES])
 
     @property
