@@ -282,7 +282,7 @@ def test_a_position_that_goes_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -
         await stopped_at(bench, worker, "after batch commit", away("batch"), occurrence)
         return await differs(bench, worker)
 
-    def all_of_them(self: Execution, processor: Processor, records: Sequence[Record]) -> Sequence[Record]:
+    def all_of_them(self: Execution, processor: Processor, records: Sequence[Record], of_one: bool) -> Sequence[Record]:
         return records
 
     assert not any(noticed(scenario))
