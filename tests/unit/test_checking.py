@@ -1,8 +1,8 @@
 """Every refusal of an opening: one line that says what happened and what to do; nothing is written, nothing half accepted.
 
-The same on Kafka, with the repairs, is in tests/integration: test_refusals, test_damaged_changelogs, test_two_groups. Here alone
-is what cannot be had there: a source that lost its tail, a source or changelog with another number of partitions (a worker's
-start says that first), a changelog that comes to a broker without transactions.
+The same on Kafka, with the repairs, is in tests/integration: test_refusals, test_damaged_changelogs, test_two_groups. Here
+alone is what cannot be had there: a source that lost its tail, a source or changelog with another number of partitions (a
+worker's start says that first), a changelog that comes to a broker without transactions.
 """
 
 import re
