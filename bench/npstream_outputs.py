@@ -31,8 +31,7 @@ def comparisons(settings: Settings, truth: Truth, read: Reading) -> Iterator[Com
 
 def _events(settings: Settings, truth: Truth, read: Reading) -> Iterator[Comparison]:
     outcomes = truth.outcomes
-    nothing: tuple[set[str], Callable[[dict[str, Any]], Any]] = (set(), lambda body: None)
-    wanted = {topics.DEAD_LETTERS: nothing, topics.ERASURES: nothing}
+    wanted: dict[str, tuple[set[str], Callable[[dict[str, Any]], Any]]] = {topics.DEAD_LETTERS: (set(), lambda body: None)}
     if "intake" in settings.agents:
         wanted[topics.RESPONSES] = (set(outcomes), lambda body: expected.canonical(outcomes[body["response_id"]]))
     if "scoring" in settings.agents:

@@ -14,7 +14,7 @@ again: at least once, and the state is right.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -72,6 +72,21 @@ def failure(what: str, error: BaseException, operation: str = "Write") -> WriteF
     return WriteFailed(reason)
 
 
+def _retrieve(future: "asyncio.Future[Any]") -> None:
+    """A writer tells of its first failure; the event loop would log each of the others that nobody has asked for."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _unasked(producer: Any) -> "Iterator[asyncio.Future[Any]]":
+    """What fails inside of an aiokafka producer when its transaction is fenced, and nobody waits for."""
+    transactions, accumulator = (getattr(producer, name, None) for name in ("_txn_manager", "_message_accumulator"))
+    if transactions is not None and transactions._transaction_waiter is not None:
+        yield transactions._transaction_waiter
+    if accumulator is not None:
+        yield from (batch._drain_waiter for batches in accumulator._batches.values() for batch in batches)
+
+
 class _KafkaWriter:
     """What both writers share: a producer, and record batches made from events and changes."""
 
@@ -119,7 +134,9 @@ class _KafkaWriter:
         """Send all and wait for every one; the offset after the last changelog record, if the changelog was among them."""
         self._sent = []
         for batch in batches:
-            self._sent.append(await batch.send())
+            stored = await batch.send()  # may raise, with others under way
+            stored.add_done_callback(_retrieve)
+            self._sent.append(stored)
         end = None
         failed: list[tuple[str, BaseException]] = []
         results = await asyncio.gather(*self._sent, return_exceptions=True)
@@ -137,6 +154,12 @@ class _KafkaWriter:
 
 class TransactionalWriter(_KafkaWriter):
     """One transaction a batch."""
+
+    async def discard(self) -> None:
+        """As the others; what a transaction fails of was told by one of its produces already."""
+        for future in _unasked(self._producer):
+            future.add_done_callback(_retrieve)
+        await super().discard()
 
     async def write(self, draft: Draft) -> Written:
         """Steps 1 to 3 of the module's docstring. Raises WriteFailed, Fenced, BrokerAway."""

@@ -2,7 +2,10 @@
 which."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka import errors
@@ -318,6 +321,26 @@ class Closing:
 
     async def close(self) -> None:
         self.closed = True
+
+
+def test_what_a_discarded_transaction_failed_of_is_logged_by_nobody() -> None:
+    async def scenario() -> list[dict[str, object]]:
+        surprises: list[dict[str, object]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: surprises.append(context))
+        producer: Any = Closing("ends")
+        transaction, drain = loop.create_future(), loop.create_future()
+        producer._txn_manager = SimpleNamespace(_transaction_waiter=transaction)
+        producer._message_accumulator = SimpleNamespace(_batches={0: [SimpleNamespace(_drain_waiter=drain)]})
+        for future in (transaction, drain):
+            future.set_exception(errors.ProducerFenced())
+        await TransactionalWriter(producer, "changelog", 1, TIMEOUT_S).discard()
+        del producer, transaction, drain, future
+        gc.collect()
+        await asyncio.sleep(0)
+        return surprises
+
+    assert run(scenario()) == []
 
 
 @pytest.mark.parametrize("how", ["ends", "fails", "hangs"])
