@@ -1,0 +1,105 @@
+"""`python -m tests.endurance COMMAND`: prints its verdict; exit code 1 if something does not hold."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+from bench import machine
+from tests.endurance import long_run, overload, poison, slow_consumer
+from tests.endurance.report import Report
+
+WIDTH: Final = 150
+"""Characters of a line where there is no terminal that has its own."""
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """What all commands take."""
+    for option in (
+        click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the section here as well."),
+        click.option(
+            "--calibrate", default=overload.CALIBRATION, show_default=True, help="Responses for the measure of the rate."
+        ),
+        click.option("--seed", default=1, show_default=True, help="Of what is sent."),
+    ):
+        command = option(command)
+    return command
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    return console
+
+
+def _end(report: Report, console: Console, markdown: Path | None) -> None:
+    described = machine.describe(own_broker=True)
+    described["Load"] = " ".join(f"{load:.1f}" for load in os.getloadavg()) + " at the end"
+    report.notes.append("; ".join(f"{name}: {value}" for name, value in described.items() if name != "Load before"))
+    report.show(console)
+    if markdown is not None:
+        report.write(markdown)
+    sys.exit(0 if report.holds else 1)
+
+
+@click.group()
+def main() -> None:
+    """What holds for a minute shall hold for good."""
+
+
+@main.command("overload")
+@click.option("--seconds", default=60.0, show_default=True, help="How long.")
+@click.option("--times", default=10.0, show_default=True, help="How many times the sustainable rate.")
+@click.option("--set", "tuning", multiple=True, metavar="NAME=NUMBER", help="A setting of the worker, to make it slower.")
+@_options
+def overload_command(seconds: float, times: float, tuning: tuple[str, ...], **options: Any) -> None:
+    """More than a worker can do."""
+    console = _console()
+    settings = {name: int(value) for name, _, value in (text.partition("=") for text in tuning)}
+    command = f"python -m tests.endurance overload --seconds {seconds:g} --times {times:g} --seed {options['seed']}"
+    command += "".join(f" --set {text}" for text in tuning)
+    report = overload.run(times, seconds, options["seed"], options["calibrate"], settings, command, console)
+    _end(report, console, options["markdown"])
+
+
+@main.command("slow-consumer")
+@_options
+def slow_consumer_command(**options: Any) -> None:
+    """Readers downstream that hold nobody up."""
+    console = _console()
+    command = f"python -m tests.endurance slow-consumer --seed {options['seed']}"
+    _end(slow_consumer.run(options["seed"], options["calibrate"], command, console), console, options["markdown"])
+
+
+@main.command("poison")
+@click.option("--responses", default=100_000, show_default=True, help="Of the one account and respondent.")
+@_options
+def poison_command(responses: int, **options: Any) -> None:
+    """One account that has everything."""
+    console = _console()
+    command = f"python -m tests.endurance poison --responses {responses} --seed {options['seed']}"
+    _end(poison.run(responses, options["seed"], options["calibrate"], command, console), console, options["markdown"])
+
+
+@main.command("long")
+@click.option("--minutes", default=30.0, show_default=True, help="How long.")
+@click.option("--share", default=0.5, show_default=True, help="Of the sustainable rate.")
+@click.option(
+    "--samples", type=click.Path(path_type=Path, dir_okay=False), help="Write the samples here, a JSON document a line."
+)
+@_options
+def long_command(minutes: float, share: float, samples: Path | None, **options: Any) -> None:
+    """Flat memory and file handles."""
+    console = _console()
+    command = f"python -m tests.endurance long --minutes {minutes:g} --share {share:g} --seed {options['seed']}"
+    report = long_run.run(minutes, share, options["seed"], options["calibrate"], samples, command, console)
+    _end(report, console, options["markdown"])
+
+
+if __name__ == "__main__":
+    main()
