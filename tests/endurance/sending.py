@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from confluent_kafka import Producer
 
 from schemas.times import format_time
-from tests.endurance.pacing import Pace
+from tests.endurance.pacing import Pace, all_at_once
 
 CHUNK: Final = 2_000
 """Most records between two looks at the clock and at the other flows."""
@@ -77,7 +77,7 @@ class Sender:
 
     def at_once(self, source: Source, first: int, count: int) -> None:
         """Send so many as fast as the broker takes them. Raises NotSent."""
-        self.run(Flow(source, Pace(count * 1e6, 1e-6), first))
+        self.run(Flow(source, all_at_once(count), first))
 
     def _send(self, flow: Flow, due: int) -> int:
         count = min(due - flow.sent, CHUNK)

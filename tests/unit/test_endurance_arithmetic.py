@@ -7,13 +7,17 @@ from tests.endurance.bound import KEY_BYTES, MB, Bound
 from tests.endurance.delivered import Delivered
 from tests.endurance.fitting import fit, settled
 from tests.endurance.latency import latency
-from tests.endurance.pacing import Pace
+from tests.endurance.pacing import Pace, all_at_once
 from tests.endurance.report import Report, blocks
 
 
 @pytest.mark.parametrize(("elapsed_s", "due"), [(-1, 0), (0, 0), (0.5, 50), (1.999, 199), (2, 200), (9, 200)])
 def test_what_is_due_grows_with_the_time_and_ends(elapsed_s: float, due: int) -> None:
     assert Pace(100, 2).due(elapsed_s) == due
+
+
+def test_all_at_once_is_all_of_them_soon() -> None:
+    assert all_at_once(4711).total == all_at_once(4711).due(0.001) == 4711
 
 
 def test_a_line_is_fitted_through_noise() -> None:
