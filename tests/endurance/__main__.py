@@ -13,6 +13,7 @@ from bench import machine
 from tests.endurance import long_run, overload, poison, slow_consumer
 from tests.endurance.report import Report
 
+CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 WIDTH: Final = 150
 """Characters of a line where there is no terminal that has its own."""
 
@@ -56,14 +57,17 @@ def main() -> None:
 @click.option("--seconds", default=60.0, show_default=True, help="How long.")
 @click.option("--times", default=10.0, show_default=True, help="How many times the sustainable rate.")
 @click.option("--set", "tuning", multiple=True, metavar="NAME=NUMBER", help="A setting of the worker, to make it slower.")
+@click.option("--compression", type=click.Choice(CODECS), default=CODECS[0], show_default=True, help="The producer's.")
 @_options
-def overload_command(seconds: float, times: float, tuning: tuple[str, ...], **options: Any) -> None:
+def overload_command(seconds: float, times: float, tuning: tuple[str, ...], compression: str, **options: Any) -> None:
     """More than a worker can do."""
     console = _console()
     settings = {name: int(value) for name, _, value in (text.partition("=") for text in tuning)}
     command = f"python -m tests.endurance overload --seconds {seconds:g} --times {times:g} --seed {options['seed']}"
     command += "".join(f" --set {text}" for text in tuning)
-    report = overload.run(times, seconds, options["seed"], options["calibrate"], settings, command, console)
+    command += f" --compression {compression}" if compression != CODECS[0] else ""
+    asked = overload.Overload(times, seconds, compression, settings)
+    report = overload.run(asked, options["seed"], options["calibrate"], command, console)
     _end(report, console, options["markdown"])
 
 

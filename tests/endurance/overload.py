@@ -3,6 +3,7 @@ the backlog is worked off."""
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -35,21 +36,32 @@ ROWS: Final = 12
 """Moments in the table."""
 
 
-def run(
-    times: float, seconds: float, seed: int, calibration: int, settings: Mapping[str, object], command: str, console: Console
-) -> Report:
+@dataclass(frozen=True)
+class Overload:
+    """What is asked for."""
+
+    times: float
+    """The sustainable rate."""
+    seconds: float
+    compression: str
+    """The producer's codec."""
+    settings: Mapping[str, int]
+    """The worker's that are not the defaults."""
+
+
+def run(asked: Overload, seed: int, calibration: int, command: str, console: Console) -> Report:
     """Measure, overload, watch until the backlog is gone, and check everything."""
-    report = Report(f"Overload, {times:g} times the sustainable rate for {seconds:g} s", command)
+    report = Report(f"Overload, {asked.times:g} times the sustainable rate for {asked.seconds:g} s", command)
     source = Numbered("r", home_accounts(ACCOUNTS), PLACES, seed=seed)
-    with stage(settings) as on:
-        bound = Bound(len(UNITS), PARTITIONS, Settings(**settings).inbox_max_bytes, int(on.base_mb * MB))
+    with stage(asked.settings) as on:
+        bound = Bound(len(UNITS), PARTITIONS, Settings(**asked.settings).inbox_max_bytes, int(on.base_mb * MB))
         rate = sustainable(on, source, 0, calibration)
         console.print(
             f"sustainable: {rate.per_second:,.0f} responses/s; bound: {bound.fixed_bytes / MB:,.0f} MB beside the state",
             highlight=False,
         )
-        flow = Flow(source, Pace(rate.per_second * times, seconds), calibration)
-        sender = on.sender()
+        flow = Flow(source, Pace(rate.per_second * asked.times, asked.seconds), calibration)
+        sender = on.sender(asked.compression)
         with Sampler(on.worker, SAMPLE_S, lambda: flow.sent, lambda one: _say(console, one)) as sampler:
             took = sender.run(flow)
             backlog_s = sampler.now
@@ -61,7 +73,7 @@ def run(
         began = time.monotonic()
         found = differences(partial(read, on.world.bootstrap), {source: calibration + flow.sent})
         console.print(f"read in {time.monotonic() - began:.0f} s", highlight=False)
-        _judge(report, on, bound, rate, flow, took, drained_s, sampler.samples, times)
+        _judge(report, on, bound, rate, flow, took, drained_s, sampler.samples, asked.times)
         report.hold_exact(found)
     return report
 

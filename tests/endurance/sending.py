@@ -48,7 +48,7 @@ class NotSent(RuntimeError):
 class Sender:
     """One producer for one topic. It is idempotent: what it repeats is there once, so what comes twice is not its doing."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, bootstrap: str, topic: str, compression: str = "none") -> None:
         self._topic = topic
         self.sent = 0
         self._producer = Producer(
@@ -57,6 +57,7 @@ class Sender:
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 5,
+                "compression.type": compression,
                 "log_level": QUIET,
                 "queue.buffering.max.messages": 1_000_000,
                 "queue.buffering.max.kbytes": 1 << 20,

@@ -37,9 +37,9 @@ class Stage:
     base_mb: float
     """The worker's memory when it was ready and had done nothing."""
 
-    def sender(self) -> Sender:
-        """Of raw responses."""
-        return Sender(self.world.bootstrap, topics.RAW)
+    def sender(self, compression: str = "none") -> Sender:
+        """Of raw responses, compressed by one of Kafka's codecs."""
+        return Sender(self.world.bootstrap, topics.RAW, compression)
 
     def settled(self) -> int:
         """Records that the worker has scored or refused since its start, committed."""
