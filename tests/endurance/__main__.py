@@ -4,14 +4,17 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.console import Console
 
 from bench import machine
+from bench.reading import NotRead
 from tests.endurance import long_run, overload, poison, slow_consumer
 from tests.endurance.report import Report
+from tests.endurance.sending import NotSent
+from tests.kafka.broker import KafkaUnavailable
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 WIDTH: Final = 150
@@ -38,7 +41,14 @@ def _console() -> Console:
     return console
 
 
-def _end(report: Report, console: Console, markdown: Path | None) -> None:
+def _run(command: Callable[[Console], Report], markdown: Path | None) -> None:
+    """Run it, say what was found, and exit."""
+    console = _console()
+    try:
+        report = command(console)
+    except (AssertionError, NotSent, NotRead, KafkaUnavailable) as error:
+        console.print(f"FAIL {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
     described = machine.describe(own_broker=True)
     described["Load"] = " ".join(f"{load:.1f}" for load in os.getloadavg()) + " at the end"
     report.notes.append("; ".join(f"{name}: {value}" for name, value in described.items() if name != "Load before"))
@@ -59,35 +69,28 @@ def main() -> None:
 @click.option("--set", "tuning", multiple=True, metavar="NAME=NUMBER", help="A setting of the worker, to make it slower.")
 @click.option("--compression", type=click.Choice(CODECS), default=CODECS[0], show_default=True, help="The producer's.")
 @_options
-def overload_command(seconds: float, times: float, tuning: tuple[str, ...], compression: str, **options: Any) -> None:
+def overload_command(
+    seconds: float, times: float, tuning: tuple[str, ...], compression: str, seed: int, calibrate: int, markdown: Path | None
+) -> None:
     """More than a worker can do."""
-    console = _console()
     settings = {name: int(value) for name, _, value in (text.partition("=") for text in tuning)}
-    command = f"python -m tests.endurance overload --seconds {seconds:g} --times {times:g} --seed {options['seed']}"
-    command += "".join(f" --set {text}" for text in tuning)
-    command += f" --compression {compression}" if compression != CODECS[0] else ""
     asked = overload.Overload(times, seconds, compression, settings)
-    report = overload.run(asked, options["seed"], options["calibrate"], command, console)
-    _end(report, console, options["markdown"])
+    _run(lambda console: overload.run(asked, seed, calibrate, _typed(), console), markdown)
 
 
 @main.command("slow-consumer")
 @_options
-def slow_consumer_command(**options: Any) -> None:
+def slow_consumer_command(seed: int, calibrate: int, markdown: Path | None) -> None:
     """Readers downstream that hold nobody up."""
-    console = _console()
-    command = f"python -m tests.endurance slow-consumer --seed {options['seed']}"
-    _end(slow_consumer.run(options["seed"], options["calibrate"], command, console), console, options["markdown"])
+    _run(lambda console: slow_consumer.run(seed, calibrate, _typed(), console), markdown)
 
 
 @main.command("poison")
 @click.option("--responses", default=100_000, show_default=True, help="Of the one account and respondent.")
 @_options
-def poison_command(responses: int, **options: Any) -> None:
+def poison_command(responses: int, seed: int, calibrate: int, markdown: Path | None) -> None:
     """One account that has everything."""
-    console = _console()
-    command = f"python -m tests.endurance poison --responses {responses} --seed {options['seed']}"
-    _end(poison.run(responses, options["seed"], options["calibrate"], command, console), console, options["markdown"])
+    _run(lambda console: poison.run(responses, seed, calibrate, _typed(), console), markdown)
 
 
 @main.command("long")
@@ -97,12 +100,16 @@ def poison_command(responses: int, **options: Any) -> None:
     "--samples", type=click.Path(path_type=Path, dir_okay=False), help="Write the samples here, a JSON document a line."
 )
 @_options
-def long_command(minutes: float, share: float, samples: Path | None, **options: Any) -> None:
+def long_command(minutes: float, share: float, samples: Path | None, seed: int, calibrate: int, markdown: Path | None) -> None:
     """Flat memory and file handles."""
-    console = _console()
-    command = f"python -m tests.endurance long --minutes {minutes:g} --share {share:g} --seed {options['seed']}"
-    report = long_run.run(minutes, share, options["seed"], options["calibrate"], samples, command, console)
-    _end(report, console, options["markdown"])
+    _run(lambda console: long_run.run(minutes, share, seed, calibrate, samples, _typed(), console), markdown)
+
+
+def _typed() -> str:
+    """The command line, without where the section is written."""
+    words = iter(sys.argv[1:])
+    kept = [word for word in words if word not in ("--markdown", "--samples") or not next(words)]
+    return " ".join(("python -m tests.endurance", *kept))
 
 
 if __name__ == "__main__":

@@ -48,8 +48,14 @@ class Stage:
         return int(scored + sum(value for (name, *_), value in metrics.items() if name == "npstream_dead_letters_total"))
 
     def wait_settled(self, count: int) -> None:
-        """Return when it has scored or refused so many."""
-        until(lambda: self.settled() >= count, f"{count:,} records scored or refused", DONE_TIMEOUT_S, POLL_S)
+        """Return when it has scored or refused so many. Raises AssertionError if it ends before, or takes too long."""
+
+        def done() -> bool:
+            if not self.worker.alive:
+                raise AssertionError(f"the worker ended: {self.worker.log.splitlines()[-1:]}")
+            return self.settled() >= count
+
+        until(done, f"{count:,} records scored or refused", DONE_TIMEOUT_S, POLL_S)
 
 
 @contextmanager
