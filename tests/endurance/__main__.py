@@ -43,15 +43,14 @@ def _console() -> Console:
 
 def _run(command: Callable[[Console], Report], markdown: Path | None) -> None:
     """Run it, say what was found, and exit."""
-    console = _console()
+    console, described = _console(), machine.describe(own_broker=True)
     try:
         report = command(console)
     except (AssertionError, NotSent, NotRead, KafkaUnavailable) as error:
         console.print(f"FAIL {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
-    described = machine.describe(own_broker=True)
-    described["Load"] = " ".join(f"{load:.1f}" for load in os.getloadavg()) + " at the end"
-    report.notes.append("; ".join(f"{name}: {value}" for name, value in described.items() if name != "Load before"))
+    described["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    report.notes.append("; ".join(f"{name}: {value}" for name, value in described.items()))
     report.show(console)
     if markdown is not None:
         report.write(markdown)
