@@ -14,11 +14,10 @@ from bench.reading import read
 from tests.endurance.bound import MB
 from tests.endurance.checking import population_differences
 from tests.endurance.fitting import fit, settled
-from tests.endurance.overload import rows
 from tests.endurance.pacing import Pace
 from tests.endurance.population import RESPONSES, Population
 from tests.endurance.report import Report
-from tests.endurance.sampling import Sample, Sampler
+from tests.endurance.sampling import Sample, Sampler, rows
 from tests.endurance.sending import Flow
 from tests.endurance.stage import APP_ID, Stage, stage, sustainable
 

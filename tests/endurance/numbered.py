@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+ACCOUNTS: Final = 1000
+PLACES: Final = 20_011
+"""20 respondents of each account answer at a time."""
 CYCLE: Final = 5
 """Scores of a place, in turn."""
 DIGITS: Final = 9

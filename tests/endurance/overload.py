@@ -13,17 +13,14 @@ from bench.reading import read
 from npstream.settings import Settings
 from tests.endurance.bound import KEY_BYTES, MB, Bound
 from tests.endurance.checking import differences
-from tests.endurance.numbered import Numbered
+from tests.endurance.numbered import ACCOUNTS, PLACES, Numbered
 from tests.endurance.pacing import Pace
 from tests.endurance.report import Report
-from tests.endurance.sampling import UNITS, Sample, Sampler
+from tests.endurance.sampling import UNITS, Sample, Sampler, rows
 from tests.endurance.sending import Flow
 from tests.endurance.stage import Stage, Sustainable, home_accounts, stage, sustainable
 from tests.integration.workers import PARTITIONS, until
 
-ACCOUNTS: Final = 1000
-PLACES: Final = 20_011
-"""20 respondents of each account answer at a time."""
 CALIBRATION: Final = 400_000
 """Responses from which the sustainable rate is measured: some 20 seconds' work."""
 SAMPLE_S: Final = 1.0
@@ -34,8 +31,6 @@ SLOWEST: Final = 3.0
 that have grown longer than when it was measured."""
 HANDLES_MORE: Final = 5
 """File handles that may come and go: connections of those who ask for metrics, and one to the broker that is made anew."""
-ROWS: Final = 12
-"""Moments in the table."""
 
 
 @dataclass(frozen=True)
@@ -128,29 +123,3 @@ def _judge(
     report.plot("lag", [one.lag_s for one in samples], "s")
     report.plot("memory", [one.rss_mb for one in samples], "MB")
     report.plot("bytes of the state", [one.state_bytes / MB for one in samples], "MB")
-
-
-def rows(samples: list[Sample]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Heads, and rows of evenly spread moments; batch sizes are the means since the moment before."""
-    places = sorted({round(index * (len(samples) - 1) / (ROWS - 1)) for index in range(ROWS)})
-    found = []
-    for before, place in zip([0, *places], places, strict=False):
-        one, earlier = samples[place], samples[before]
-        sizes = [
-            (one.records[unit] - earlier.records[unit]) / max(1, one.batches[unit] - earlier.batches[unit]) for unit in UNITS
-        ]
-        found.append(
-            [
-                f"{one.at:.0f}",
-                f"{one.sent:,}",
-                f"{one.responses:,.0f}",
-                f"{one.lag_records:,.0f}",
-                f"{one.lag_s:.1f}",
-                f"{one.rss_mb:,.0f}",
-                f"{one.state_bytes / MB:,.0f}",
-                str(one.fds),
-                " / ".join(f"{size:,.0f}" for size in sizes),
-            ]
-        )
-    heads = ("s", "sent", "accepted", "lag", "lag s", "MB", "state MB", "handles", "records a batch")
-    return heads, found

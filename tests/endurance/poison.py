@@ -15,8 +15,7 @@ from bench.reading import read
 from schemas.codec import loads
 from tests.endurance.checking import differences
 from tests.endurance.latency import Latency, Phase, Tail
-from tests.endurance.numbered import Numbered
-from tests.endurance.overload import ACCOUNTS, PLACES
+from tests.endurance.numbered import ACCOUNTS, PLACES, Numbered
 from tests.endurance.pacing import Pace, all_at_once
 from tests.endurance.report import Report
 from tests.endurance.sending import Flow, Sender

@@ -9,9 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.endurance.bound import MB
 from tests.integration.workers import Worker
 
 UNITS: Final = ("intake", "scoring", "rollups")
+ROWS: Final = 12
+"""Moments in a table."""
 
 
 @dataclass(frozen=True)
@@ -142,3 +145,29 @@ class Sampler:
                 self._seen(one)
             if self._stop.wait(self._interval_s):
                 return
+
+
+def rows(samples: list[Sample]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Heads, and rows of evenly spread moments; batch sizes are the means since the moment before."""
+    places = sorted({round(index * (len(samples) - 1) / (ROWS - 1)) for index in range(ROWS)})
+    found = []
+    for before, place in zip([0, *places], places, strict=False):
+        one, earlier = samples[place], samples[before]
+        sizes = [
+            (one.records[unit] - earlier.records[unit]) / max(1, one.batches[unit] - earlier.batches[unit]) for unit in UNITS
+        ]
+        found.append(
+            [
+                f"{one.at:.0f}",
+                f"{one.sent:,}",
+                f"{one.responses:,.0f}",
+                f"{one.lag_records:,.0f}",
+                f"{one.lag_s:.1f}",
+                f"{one.rss_mb:,.0f}",
+                f"{one.state_bytes / MB:,.0f}",
+                str(one.fds),
+                " / ".join(f"{size:,.0f}" for size in sizes),
+            ]
+        )
+    heads = ("s", "sent", "accepted", "lag", "lag s", "MB", "state MB", "handles", "records a batch")
+    return heads, found

@@ -15,8 +15,7 @@ from bench.reading import read
 from tests.endurance.checking import differences
 from tests.endurance.downstream import HangingTransaction, Nobody, Situation, SlowReaders, read_after_all
 from tests.endurance.latency import Latency, Phase, Tail
-from tests.endurance.numbered import Numbered
-from tests.endurance.overload import ACCOUNTS, PLACES
+from tests.endurance.numbered import ACCOUNTS, PLACES, Numbered
 from tests.endurance.pacing import Pace
 from tests.endurance.report import Report
 from tests.endurance.sending import Flow, Sender
