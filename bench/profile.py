@@ -37,8 +37,9 @@ from streams.changelog import new_incarnation
 from streams.execution import Execution
 from streams.inbox import Inbox
 from streams.metrics import EngineMetrics
-from streams.outbox import RECORD_BATCH_BYTES, TransactionalWriter
+from streams.outbox import TransactionalWriter
 from streams.processor import Outbox, Processor, Record, State, StreamTime, partition_of
+from streams.record_batches import RECORD_BATCH_BYTES
 from streams.state import Identity
 from streams.task_name import TaskName, changelog_topic
 from streams.unpacking import Unpacked

@@ -36,10 +36,7 @@ from streams.broker import BatchTooLarge, BrokerAway, Denied, Fenced, WriteFaile
 from streams.connection import Connection
 from streams.denial import DENIALS, denial
 from streams.draft import Draft
-from streams.record_batches import Packed, RecordBatch
-
-RECORD_BATCH_BYTES = 900 << 10
-"""Below the broker's default message.max.bytes of 1 MiB, with room for the batch's own header."""
+from streams.record_batches import RECORD_BATCH_BYTES, Packed, RecordBatch
 
 REQUEST_BYTES = 16 << 20
 """One request may carry a record batch for each of many partitions."""

@@ -6,9 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from streams.partitioner import partition_of
 from streams.processor import Headers, Outgoing
+
+RECORD_BATCH_BYTES = 900 << 10
+"""Below the broker's default message.max.bytes of 1 MiB, with room for the batch's own header."""
 
 _NO_HEADERS: list[tuple[str, bytes]] = []
 
@@ -33,10 +38,21 @@ class RecordBatch:
 
     async def send(self) -> "asyncio.Future[Any]":
         """Hand it to the producer; the future says where it was stored."""
+        if self._batch._builder.size() > RECORD_BATCH_BYTES:
+            self._compress()
         self._batch._relative_offset = self.count
         self._batch.close()
         stored: asyncio.Future[Any] = await self._producer.send_batch(self._batch, self.topic, partition=self.partition)
         return stored
+
+    def _compress(self) -> None:
+        """A record that takes more than a batch may have come compressed, and the broker counts what is compressed: as large as
+        it is, it would be refused for ever, and its partition with it."""
+        plain = MemoryRecords(bytes(self._batch._builder.build())).next_batch()
+        compressed = BatchBuilder(RECORD_BATCH_BYTES, plain.CODEC_ZSTD, is_transactional=plain.is_transactional)
+        for number, record in enumerate(plain):
+            compressed._builder.append(number, record.timestamp, record.key, record.value, record.headers)
+        self._batch = compressed
 
 
 class _Lane:

@@ -158,8 +158,10 @@ class Worker:
         return None if status == 0 else [] if status == 200 else text.splitlines()
 
     def metrics(self) -> dict[tuple[str, ...], float]:
-        """Every sample of /metrics: its name, then label values in the order of label names."""
-        _, text = self.get("/metrics")
+        """Every sample of /metrics: its name, then label values in the order of label names; none while nobody answers."""
+        status, text = self.get("/metrics")
+        if status != 200:
+            return {}
         return {
             (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
             for family in text_string_to_metric_families(text)

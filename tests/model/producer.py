@@ -14,7 +14,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import RecordMetadata, TopicPartition
 
-from streams.outbox import RECORD_BATCH_BYTES
+from streams.record_batches import RECORD_BATCH_BYTES
 from tests.model.cluster import Cluster
 from tests.model.faults import Faults, Late
 

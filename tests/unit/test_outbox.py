@@ -3,6 +3,7 @@ which."""
 
 import asyncio
 import gc
+import random
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -154,6 +155,20 @@ def test_events_alone_leave_the_changelogs_end_unknown(kind: str) -> None:
     run(scenario(Desk()))
 
 
+@pytest.mark.parametrize("kind", ["transactional", "plain"])
+def test_a_record_that_only_fits_compressed_is_compressed_and_arrives_as_it_was(kind: str) -> None:
+    headers = [("nps-reason", b"too large")]
+
+    async def scenario(desk: Desk) -> None:
+        value = b"{" * (5 << 20)
+        await write(getattr(desk, kind)(), [event(b"a", b"small", 0), event(b"b", value, 0, headers), event(b"c", b"s", 0)], ())
+        small, large, last = desk.cluster.read("out")
+        assert (large.key, large.value, list(large.headers), large.timestamp) == (b"b", value, headers, small.timestamp)
+        assert (small.value, last.value) == (b"small", b"s")
+
+    run(scenario(Desk()))
+
+
 # All or nothing.
 
 
@@ -180,7 +195,7 @@ def test_a_record_that_the_broker_refuses_takes_its_batch_with_it() -> None:
     async def scenario(desk: Desk) -> None:
         writer = desk.transactional()
         with pytest.raises(WriteFailed, match="produce to out: MessageSizeTooLargeError") as refusal:
-            await write(writer, [event(topic="one"), event(value=b"x" * 1_100_000)], CHANGES)
+            await write(writer, [event(topic="one"), event(value=random.Random(1).randbytes(1_100_000))], CHANGES)
         assert not isinstance(refusal.value, BrokerAway)
         desk.cluster.initialise("id")
         assert desk.values("out") == desk.values("one") == desk.values("changelog") == []
