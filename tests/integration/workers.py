@@ -121,7 +121,7 @@ class Worker:
 
     @property
     def surprise(self) -> str:
-        """The first traceback in its log, or fault of npstream's own, with what was logged before it; empty if there is none."""
+        """The first traceback or other astonishment in its log, with what was logged before it; empty if there is none."""
         lines = self.log.splitlines()
         first = next((number for number, line in enumerate(lines) if any(sign in line for sign in SURPRISES)), None)
         return "" if first is None else "\n".join(lines[max(0, first - 3) : first + SURPRISE_LINES])
