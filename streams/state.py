@@ -128,8 +128,9 @@ class StagedState:
         committed = self._store.entries
         staged = [
             key
-            for key in self._staged
-            if key.startswith(prefix) and key > after and key not in committed and (last is None or key < last)
+            for key, value in self._staged.items()
+            if key.startswith(prefix) and key > after and value is not None
+            if key not in committed and (last is None or key < last)
         ]
         found = sorted(keys + staged) if staged else keys
         return [key for key in found[:limit] if self._staged.get(key, b"") is not None]

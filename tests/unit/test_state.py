@@ -129,3 +129,10 @@ def test_keys_deleted_during_a_pass_are_left_out_and_keys_added_may_be_missing()
 def test_a_state_knows_what_it_is() -> None:
     state = StagedState(Store(), Identity(3, 12, "i"))
     assert (state.partition, state.partitions, state.incarnation) == (3, 12, "i")
+
+
+def test_a_key_that_was_deleted_and_never_there_takes_no_place_in_a_share() -> None:
+    state = StagedState(Store(), Identity(3, 12, "i"))
+    state.delete(b"a")
+    state.put(b"b", b"")
+    assert state.scan(b"", b"", 1) == [b"b"]
