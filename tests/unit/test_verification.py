@@ -237,3 +237,25 @@ def _without_the_first(partition: int, count: int) -> Callable[[list[Sent]], lis
         return kept
 
     return left
+
+
+FOREIGN = [b"", b"\xff", b"[]", b"{}", b"null", b'{"as_of":"2026-99-99","windows":{}}', b'{"as_of":5}', b"[" * 5_000, None]
+
+
+@pytest.mark.parametrize("topic", [*EVENTS, *TABLES])
+@pytest.mark.parametrize("value", FOREIGN)
+def test_what_npstream_did_not_write_is_a_difference_and_no_failure(right: Seen, topic: str, value: bytes | None) -> None:
+    if value is None and topic in TABLES:
+        return  # a tombstone
+    one = replace(right.outputs[topic][0], value=value, key=b"stranger")  # type: ignore[type-var]
+    found = verdict(changed(right, topic, lambda records: [*records, one])).differences
+    assert [(difference.topic, difference.text) for difference in found] == [(topic, "npstream did not write this record")]
+
+
+def test_a_dead_letter_is_known_by_the_headers_that_were_added_last(right: Seen) -> None:
+    def disguised(records: list[Sent]) -> list[Sent]:
+        false = ("__connect.errors.partition", b"x"), ("__connect.errors.topic", b"elsewhere"), ("nps-reason", b"none")
+        return [replace(record, headers=(*false, *record.headers)) for record in records]
+
+    assert len(right.outputs[topics.DEAD_LETTERS]) > 0
+    assert verdict(changed(right, topics.DEAD_LETTERS, disguised)).differences == []
