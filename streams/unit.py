@@ -180,14 +180,15 @@ class Unit:
 
     async def look_for_sources(self) -> None:
         """A group whose topic is gone is assigned nothing, and would wait in silence until its metadata is old: say so, and
-        ask anew as soon as the topic is back. Raises BrokerAway."""
+        ask anew as soon as the topic is back. So does one whose leader asked a broker that was just starting, and named only
+        some of the topics. Raises BrokerAway."""
         if self.tasks or self.rebalances == 0:
             return
         missing = [topic for topic in self.sources if await self._broker.partitions(topic) is None]
         if missing and self._missing is None:
             self._missing = missing[0]
             logger.error("%s: source topic %s was deleted", self.name, self._missing)
-        elif not missing and self._missing is not None:
+        elif not missing:
             await self._consumer.refresh()
 
     def progress(self) -> dict[tuple[str, int], Progress]:
