@@ -44,6 +44,7 @@ def run(minutes: float, share: float, seed: int, calibration: int, file: Path | 
     configs = {f"{APP_ID}-{unit}-changelog": CHANGELOG for unit in ("intake", "scoring", "rollups")}
     with stage(configs=configs) as on:
         rate = sustainable(on, source, 0, calibration).per_second
+        on.wait_no_lag()
         flow = Flow(source, Pace(rate * share, minutes * 60), calibration)
         report.notes.append(
             f"Sustainable, one worker with all agents: {rate:,.0f} records/s. Sent: {flow.pace.total:,} records about "

@@ -24,6 +24,8 @@ POLL_S: Final = 0.1
 """Pause between two looks at how many records are settled."""
 DONE_TIMEOUT_S: Final = 3600.0
 """Bound of any wait for a worker. What it may need at its own rate is for the command to judge."""
+LAG_TIMEOUT_S: Final = 60.0
+"""Bound of waiting for the measure of a lag that is gone."""
 
 
 @dataclass
@@ -56,6 +58,15 @@ class Stage:
             return self.settled() >= count
 
         until(done, f"{count:,} records scored or refused", DONE_TIMEOUT_S, POLL_S)
+
+    def wait_no_lag(self) -> None:
+        """Return when the worker says that it is behind nowhere: it looks every two seconds, and may tell of what was."""
+
+        def none() -> bool:
+            lags = [value for (name, *_), value in self.worker.metrics().items() if name == "npstream_lag_records"]
+            return bool(lags) and not any(lags)
+
+        until(none, "no lag", LAG_TIMEOUT_S, POLL_S)
 
 
 @contextmanager
