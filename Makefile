@@ -75,6 +75,12 @@ SEEDS ?= 20
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(ARGS)
+	@$(BIN)/python -m tests.simulation --schedules 100000 --seed 1
+	@$(BIN)/python -m tests.hostile --records 1000000 --processes 2
+	@$(BIN)/python -m tests.endurance overload --seconds 10 --times 10 --calibrate 50000 --set batch_max_bytes=16384
+	@$(BIN)/python -m tests.endurance poison --responses 100000 --calibrate 100000
+	@$(BIN)/python -m tests.endurance slow-consumer --calibrate 100000
+	@$(BIN)/python -m tests.endurance long --minutes 3 --calibrate 100000
 
 # Three files, one resolution: what users run, and what builds the image's wheel, are parts of what developers run.
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock"
