@@ -15,7 +15,7 @@ TIMEOUT_S = 150.0
 @pytest.mark.kafka
 def test_an_overload_of_a_second_loses_nothing_and_stays_within_its_bound(tmp_path: Path) -> None:
     section = tmp_path / "overload.md"
-    command = [sys.executable, "-m", "tests.endurance", "overload", "--seconds", "1", "--times", "4", "--calibrate", "6000"]
+    command = [sys.executable, "-m", "tests.endurance", "overload", "--seconds", "1", "--times", "3", "--calibrate", "3000"]
     done = subprocess.run(
         [*command, "--markdown", str(section)],
         cwd=ROOT,
