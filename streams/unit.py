@@ -182,7 +182,7 @@ class Unit:
         """A group whose topic is gone is assigned nothing, and would wait in silence until its metadata is old: say so, and
         ask anew as soon as the topic is back. So does one whose leader asked a broker that was just starting, and named only
         some of the topics. Raises BrokerAway."""
-        if self.tasks or self.rebalances == 0:
+        if self.rebalances == 0 or any(task.phase is not Phase.ASSIGNED for task in self.tasks.values()):
             return
         missing = [topic for topic in self.sources if await self._broker.partitions(topic) is None]
         if missing and self._missing is None:

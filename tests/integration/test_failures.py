@@ -251,6 +251,6 @@ def test_an_empty_system_is_ready_and_writes_nothing(kafka: Broker, app_id: str,
         def lags() -> list[float]:
             return [value for name, value in worker.metrics().items() if name[0] == "npstream_lag_records"]
 
-        until(lambda: lags() == [0.0] * 3 * PARTITIONS, "no lag in any partition of the three sources", NOTICED_TIMEOUT_S)
+        until(lambda: lags() == [0.0] * 4 * PARTITIONS, "no lag in any partition of the four sources", NOTICED_TIMEOUT_S)
         assert worker.terminate() == 0
     assert read(kafka.bootstrap, *(topic.name for topic in world.plan if not topic.changelog)) == []

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from streams.phase import Phase
 from streams.unit import Unit
 
 
 @pytest.mark.parametrize(
     ("tasks", "rebalances", "there", "missing_before", "refreshes", "missing"),
     [
-        ({0: "a task"}, 1, True, None, 0, None),  # it has work
+        ({0: SimpleNamespace(phase=Phase.RUNNING)}, 1, True, None, 0, None),  # it has work
+        ({0: SimpleNamespace(phase=Phase.ASSIGNED)}, 1, False, None, 0, "in"),  # of one source only
         ({}, 0, True, None, 0, None),  # it has not joined yet
         ({}, 1, True, None, 1, None),  # nothing was assigned, though all is there
         ({}, 1, False, None, 0, "in"),  # the topic is gone
@@ -19,7 +21,7 @@ from streams.unit import Unit
     ],
 )
 async def test_who_has_nothing_to_do_asks_anew(
-    tasks: dict[int, str], rebalances: int, there: bool, missing_before: str | None, refreshes: int, missing: str | None
+    tasks: dict[int, Any], rebalances: int, there: bool, missing_before: str | None, refreshes: int, missing: str | None
 ) -> None:
     asked: list[None] = []
 
