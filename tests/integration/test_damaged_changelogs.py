@@ -78,7 +78,7 @@ DAMAGES = {
     ),
     "a record of somebody else": Damage(
         lambda scene, partition: scene.write(partition, b"hello", b"world"),
-        rf"holds a record with key b'hello', which this version does not know; {NEWER}",
+        rf"holds a record of kind b'h', which this version does not know; {NEWER}",
     ),
     "a position of another agent": Damage(
         lambda scene, partition: scene.write(partition, position_key("intake", topics.RAW), b"1 0 0"),
