@@ -172,7 +172,7 @@ def _scalar(kind: Any, value: Any, shown: str, expected: str) -> Any:
     if isinstance(value, str) or (kind is float and isinstance(value, int)):
         try:
             return kind(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # an integer may be greater than any float
             raise wrong from None
     if not isinstance(value, kind):
         raise wrong

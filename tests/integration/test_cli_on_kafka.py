@@ -26,13 +26,20 @@ PATIENCE_S = 30.0
 """Everything here takes a second or two; the rest is for a busy machine."""
 
 
-def rollup(name: str, *counts: int) -> bytes:
+def rollup(of: dict[str, str], *counts: int) -> bytes:
     windows = {"90d": {"responses": window_stats(*counts), "respondents": window_stats(*counts)}}
-    return json.dumps({"account_id": name, "as_of": "2026-03-01", "windows": windows}).encode()
+    return json.dumps({**of, "as_of": "2026-03-01", "windows": windows}).encode()
+
+
+def account(name: str, *counts: int) -> Message:
+    return name.encode(), rollup({"account_id": name}, *counts), ()
 
 
 def detractor(number: int) -> Message:
-    event = {"account_id": f"account-{number}", "score": 1, "severity": "critical", "responded_at": "2026-03-01T09:30:00.000Z"}
+    event = {
+        "account_id": f"account-{number}", "response_id": f"r-{number}", "score": 1, "severity": "critical", "revision": 0,
+        "consecutive": 1, "responded_at": "2026-03-01T09:30:00.000Z",
+    }  # fmt: skip
     return f"account-{number}".encode(), json.dumps(event).encode(), [("ce_id", b"%d" % number)]
 
 
@@ -157,10 +164,10 @@ def test_tail_follows_until_it_is_interrupted(cluster: Cluster, app_id: str) -> 
 
 
 def filled(cluster: Cluster) -> None:
-    accounts: list[Message] = [(f"account-{n}".encode(), rollup(f"account-{n}", n, 1, 1, 1, 1, 1), ()) for n in range(9)]
-    accounts += [(b"account-3", rollup("account-3", 0, 0, 9, 1, 1, 1), ()), (b"account-4", None, ())]
+    accounts: list[Message] = [account(f"account-{n}", n, 1, 1, 1, 1, 1) for n in range(9)]
+    accounts += [account("account-3", 0, 0, 9, 1, 1, 1), (b"account-4", None, ())]
     cluster.send(topics.ACCOUNT_ROLLUPS, accounts)
-    cluster.send(topics.SEGMENT_ROLLUPS, [(b"plan=pro", rollup("pro", 5, 5, 5, 1, 1, 1), ())])
+    cluster.send(topics.SEGMENT_ROLLUPS, [(b"plan=pro", rollup({"dimension": "plan", "value": "pro"}, 5, 5, 5, 1, 1, 1), ())])
     cluster.send(topics.DETRACTORS, map(detractor, range(5)))
 
 
