@@ -152,7 +152,7 @@ class Unit:
 
     async def look(self) -> None:
         """See whether reading is forbidden; if it is for too long, the worker ends. To be called every few seconds."""
-        if not self.app.started or self._stopped:
+        if not self.app.started or self._stopped or self.app.crashed:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_TIMEOUT_S):

@@ -86,7 +86,7 @@ DAMAGES = {
     ),
     "a meta record of somebody else": Damage(
         lambda scene, partition: scene.write(partition, META_KEY, b"{}"),
-        rf"the meta record reads b'{{}}': the changelog is not one of ours; {NEWER}",
+        rf"the meta record, 2 bytes, is none: the changelog is not one of ours; {NEWER}",
     ),
     "its beginning deleted": Damage(
         lambda scene, partition: behead(scene, partition, left=3),
