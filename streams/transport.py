@@ -125,10 +125,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def bookmark(self, offsets: Mapping[TP, int]) -> None:
         """Commit the group's offsets. Raises KafkaError."""
         assigned = self.assignment()
-        await self.call_thread(
-            self._ensure_consumer().commit,
-            {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in assigned},
-        )
+        ours = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in assigned}
+        if ours:  # none is a mistake to the client; a topic that was deleted takes them all
+            await self.call_thread(self._ensure_consumer().commit, ours)
 
     async def heartbeat(self) -> bool:
         """Whether the coordinator knows this member in this generation, asked now."""

@@ -39,7 +39,7 @@ HTTP_TIMEOUT_S = 10.0
 """A stopped or very busy worker answers late."""
 POLL_S = 0.05
 """Pause between two looks."""
-LOG_LINES = 160
+LOG_LINES = 60
 """Of each worker's log, how much is printed at the end of a test."""
 SURPRISES = ("Traceback", "for a reason that is not the broker's")
 """What a worker logs that did not expect what has happened."""
