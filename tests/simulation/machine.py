@@ -202,7 +202,8 @@ class Schedules(RuleBasedStateMachine):
         finally:
             if self._counts:
                 self.report.add(self.world)
-            self.world.close()
+            with self._noticing():
+                self.world.close()
 
     @contextmanager
     def _noticing(self) -> Iterator[None]:

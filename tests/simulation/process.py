@@ -213,15 +213,7 @@ class Process:
         self.kill()
         raise Killed
 
-    def bury(self) -> list["asyncio.Task[None]"]:
-        """Cancel what a process that has ended was doing; returns it, for whoever wants to know how that ended."""
-        works = self._member.working + [task._life for task in self.unit.tasks.values() if task._life is not None]
-        for work in works:
+    def bury(self) -> None:
+        """Cancel what a process that has ended was doing."""
+        for work in self._member.working + [task._life for task in self.unit.tasks.values() if task._life is not None]:
             work.cancel()
-        return works
-
-
-def unexpected(work: "asyncio.Task[None]") -> BaseException | None:
-    """How a piece of work ended that should not have ended so."""
-    error = work.exception() if work.done() and not work.cancelled() else None
-    return None if isinstance(error, Killed) else error
