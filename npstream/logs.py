@@ -16,6 +16,9 @@ SILENT = ("aiokafka.producer.sender", "aiokafka.consumer.group_coordinator", "ai
 WIRE = "aiokafka.conn"
 """At level debug it writes out whole requests and answers: passwords, and all that people have said."""
 
+DESTROYED = "Task was destroyed but it is pending!"
+"""How asyncio begins what it says of a task that nobody holds any more."""
+
 REPEATING = "aiokafka"
 """The library whose other warnings repeat as well: while a broker is away, each of a worker's two dozen clients tries, and says
 so, ten times a second."""
@@ -44,11 +47,16 @@ class Seldom(logging.Filter):
 
 class Told(logging.Filter):
     """Leaves out what asyncio says of errors that nobody asked for: aiokafka gives one error to several futures, and who waits
-    for one of them has said it."""
+    for one of them has said it. And of aiokafka's own tasks that were still waiting when their producer was discarded."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this is news."""
-        return not (record.name == "asyncio" and record.exc_info and isinstance(record.exc_info[1], KafkaError))
+        if record.name != "asyncio":
+            return True
+        if record.exc_info and isinstance(record.exc_info[1], KafkaError):
+            return False
+        message = record.getMessage()
+        return not (message.startswith(DESTROYED) and "/aiokafka/" in message)
 
 
 class JsonLines(logging.Formatter):

@@ -75,3 +75,11 @@ def test_an_error_of_kafka_that_nobody_asked_for_has_been_told(capsys: pytest.Ca
     said = capsys.readouterr().err
     assert "ValueError: news" in said
     assert "told" not in said
+
+
+def test_a_discarded_producers_own_tasks_are_nobodys_news_and_ours_are(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info", "text")
+    for where in ("/site-packages/aiokafka/producer/sender.py", "/streams/task.py"):
+        logging.getLogger("asyncio").error("%s\ntask: <Task pending coro=<run() defined at %s:99>>", logs.DESTROYED, where)
+    assert len(found := [line for line in capsys.readouterr().err.splitlines() if "task: " in line]) == 1
+    assert "/streams/task.py" in found[0]
