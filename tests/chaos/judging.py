@@ -26,7 +26,10 @@ SHOWN: Final = 5
 
 def overcome(play: Play, world: World) -> list[str]:
     """2. and 3.: all is processed, nothing is stuck, everybody ends as documented."""
-    world.wait_processed(timeout_s=PROCESSED_WITHIN_S)  # with no transaction left open
+    try:
+        world.wait_processed(timeout_s=PROCESSED_WITHIN_S)  # with no transaction left open
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {_standing(play, world)}") from error
     wrong = []
     for name, worker in play.living.items():
         worker.wait_ready(READY_WITHIN_S)
@@ -34,6 +37,20 @@ def overcome(play: Play, world: World) -> list[str]:
         if stuck:
             wrong.append(f"{name} is stuck: {stuck}")
     return wrong
+
+
+def _standing(play: Play, world: World) -> str:
+    """Where a run stands that does not get on."""
+    names = [topic.name for topic in world.plan]
+    stable, written = world.ends(*names), world.ends(*names, committed=False)
+    behind = {f"{topic}-{partition}": (end, written[topic, partition]) for (topic, partition), end in stable.items()}
+    held = {where: ends for where, ends in behind.items() if ends[0] != ends[1]}
+    lags = {
+        name: {key: lag for key, lag in worker.metrics().items() if key[0] == "npstream_lag_records" and lag}
+        for name, worker in play.living.items()
+    }
+    said = {name: worker.problems for name, worker in play.living.items()}
+    return f"workers say {said}; lags {lags}; stable and written ends of partitions with an open transaction {held}"
 
 
 def ended(play: Play) -> list[str]:
