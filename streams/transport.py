@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import aiokafka
@@ -60,6 +61,9 @@ DENIED_PAUSE_S = 1.0
 
 DENIAL_OVER_S = 3.0
 """What could be read for so long is not forbidden any more: a broker that forbids it answers each fetch at once."""
+
+REFRESH_TIMEOUT_S = 5.0
+"""Bound on asking for metadata, which a client that finds no broker repeats for ever."""
 
 HEARTBEAT_TIMEOUT_S = 5.0
 """Bound on asking the coordinator whether an assignment still holds."""
@@ -229,7 +233,10 @@ class Consumer(driver.Consumer):
         await self._thread.call_thread(self._refresh_now)
 
     async def _refresh_now(self) -> None:
-        await self._thread._ensure_consumer()._client.force_metadata_update()
+        # In the thread's queue: what hangs here would keep everything else from being asked.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFRESH_TIMEOUT_S):
+                await self._thread._ensure_consumer()._client.force_metadata_update()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """One message for each partition that has records. `timeout` is Faust's; ours is shorter, see POLL_S.
