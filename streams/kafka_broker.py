@@ -12,6 +12,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.broker import Ends, Entry, Reader, Writer
+from streams.closing import close
 from streams.connection import Connection
 from streams.outbox import failure, fenced_writer, plain_writer
 from streams.processor import Record
@@ -67,10 +68,10 @@ class KafkaBroker:
     async def stop(self) -> None:
         """Disconnect."""
         if self._admin is not None:
-            await self._admin.close()
+            await close(self._admin._client, self._admin.close)
         for consumer in (self._committed, self._uncommitted):
             if consumer is not None:
-                await consumer.stop()
+                await close(consumer._client, consumer.stop)
         self._admin = self._committed = self._uncommitted = None
 
     async def _has_transactions(self) -> bool:
@@ -115,7 +116,7 @@ class KafkaBroker:
         except (KafkaError, OSError, TimeoutError) as error:
             raise failure(f"end of {tp.topic}-{tp.partition}", error, "Read") from error
         finally:
-            await consumer.stop()
+            await close(consumer._client, consumer.stop)
 
     async def ends_of(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Ends]:
         """The ends of many partitions in three requests; without transactions they may be too low. Raises BrokerAway."""
@@ -162,7 +163,7 @@ class KafkaBroker:
             await self._answer("connect a reader", consumer.start())
             yield _KafkaReader(consumer, self._timeout_s)
         finally:
-            await consumer.stop()
+            await close(consumer._client, consumer.stop)
 
     async def _answer(self, what: str, *requests: Any) -> list[Any]:
         """All answers within the bound. Raises BrokerAway, WriteFailed."""

@@ -15,7 +15,6 @@ again: at least once, and the state is right.
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -33,6 +32,7 @@ from aiokafka.errors import (
 )
 
 from streams.broker import BatchTooLarge, BrokerAway, Denied, Fenced, WriteFailed, Written
+from streams.closing import close
 from streams.connection import Connection
 from streams.denial import DENIALS, denial
 from streams.draft import Draft
@@ -41,8 +41,6 @@ from streams.record_batches import RECORD_BATCH_BYTES, Packed, RecordBatch
 REQUEST_BYTES = 16 << 20
 """One request may carry a record batch for each of many partitions."""
 
-DISCARD_TIMEOUT_S = 2.0
-"""Closing connections takes no time; a broker that answers nobody must not make it take any."""
 
 AWAY = (
     KafkaConnectionError,
@@ -100,19 +98,7 @@ class _KafkaWriter:
         """Let go of connections, and of what was not sent; errors do not matter any more."""
         for sent in self._sent:
             sent.cancel()  # aiokafka would wait for it, as long as a request may take, in a task that nobody else knows
-        stopping = asyncio.ensure_future(self._end())
-        done, _ = await asyncio.wait({stopping}, timeout=DISCARD_TIMEOUT_S)
-        if done:
-            stopping.exception()  # retrieved, so that nobody logs it
-        else:
-            stopping.cancel()
-
-    async def _end(self) -> None:
-        # Connections first: requests that wait for an answer end with them. What that makes of the producer's own tasks, errors
-        # of the event loop for a write to a connection that was just closed among them, interests nobody.
-        with suppress(Exception):
-            await self._producer.client.close()
-        await self._producer.stop()
+        await close(self._producer.client, self._producer.stop)
 
     def draft(self) -> Packed:
         """An empty one, for the next batch."""

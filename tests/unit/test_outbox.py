@@ -12,7 +12,8 @@ import pytest
 from aiokafka import errors
 
 from streams.broker import BatchTooLarge, BrokerAway, Denied, Fenced, WriteFailed, Written
-from streams.outbox import DISCARD_TIMEOUT_S, PlainWriter, TransactionalWriter, failure
+from streams.closing import CLOSE_TIMEOUT_S
+from streams.outbox import PlainWriter, TransactionalWriter, failure
 from streams.partitioner import partition_of
 from streams.processor import Headers, Outgoing
 from tests.model.clock import run
@@ -365,6 +366,6 @@ def test_discarding_never_raises_and_never_waits_long(how: str) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await TransactionalWriter(producer, "changelog", 1, TIMEOUT_S).discard()
-        return producer.closed, loop.time() - began <= DISCARD_TIMEOUT_S
+        return producer.closed, loop.time() - began <= CLOSE_TIMEOUT_S
 
     assert run(scenario()) == (True, True)
