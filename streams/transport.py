@@ -126,6 +126,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         unpack_lean(self._ensure_consumer()._fetcher)
 
+    async def on_thread_stop(self) -> None:
+        """Leave the group and disconnect."""
+        # The client ends its fetches and then waits for them; one that was about to try again is cancelled, and takes us along.
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+
     async def bookmark(self, offsets: Mapping[TP, int]) -> None:
         """Commit the group's offsets. Raises KafkaError."""
         assigned = self.assignment()
