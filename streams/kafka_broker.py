@@ -68,10 +68,10 @@ class KafkaBroker:
     async def stop(self) -> None:
         """Disconnect."""
         if self._admin is not None:
-            await close(self._admin._client, self._admin.close)
+            await close(self._admin.close)
         for consumer in (self._committed, self._uncommitted):
             if consumer is not None:
-                await close(consumer._client, consumer.stop)
+                await close(consumer.stop, consumer._client.close)
         self._admin = self._committed = self._uncommitted = None
 
     async def _has_transactions(self) -> bool:
@@ -116,7 +116,7 @@ class KafkaBroker:
         except (KafkaError, OSError, TimeoutError) as error:
             raise failure(f"end of {tp.topic}-{tp.partition}", error, "Read") from error
         finally:
-            await close(consumer._client, consumer.stop)
+            await close(consumer.stop, consumer._client.close)
 
     async def ends_of(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Ends]:
         """The ends of many partitions in three requests; without transactions they may be too low. Raises BrokerAway."""
@@ -163,7 +163,7 @@ class KafkaBroker:
             await self._answer("connect a reader", consumer.start())
             yield _KafkaReader(consumer, self._timeout_s)
         finally:
-            await close(consumer._client, consumer.stop)
+            await close(consumer.stop, consumer._client.close)
 
     async def _answer(self, what: str, *requests: Any) -> list[Any]:
         """All answers within the bound. Raises BrokerAway, WriteFailed."""

@@ -98,7 +98,8 @@ class _KafkaWriter:
         """Let go of connections, and of what was not sent; errors do not matter any more."""
         for sent in self._sent:
             sent.cancel()  # aiokafka would wait for it, as long as a request may take, in a task that nobody else knows
-        await close(self._producer.client, self._producer.stop)
+        # Connections first: requests that wait for an answer end with them.
+        await close(self._producer.client.close, self._producer.stop)
 
     def draft(self) -> Packed:
         """An empty one, for the next batch."""

@@ -264,8 +264,11 @@ class Task:
             except (WriteFailed, BatchTooLarge) as error:
                 self._fail(error, fenced=isinstance(error, Fenced))
             except asyncio.CancelledError:
-                self._drop(None)
-                raise
+                if self._stopping or _cancelled():
+                    self._drop(None)
+                    raise
+                # Not we: a client has cancelled its own tasks, and let us have it. To end of that would be to end in silence.
+                self._fail(WriteFailed("a client gave up what it was asked"), fenced=False)
             except Exception as error:
                 logger.error("%s: a batch failed for a reason that is not the broker's: %s", self.name, told(error))
                 logger.debug("%s: all of it", self.name, exc_info=error)
@@ -472,6 +475,12 @@ class Task:
         if self._writer is None:
             raise RuntimeError(f"{self.name} has no writer")
         return self._writer
+
+
+def _cancelled() -> bool:
+    """Whether somebody asks the running task to end."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
 
 
 _discarding: set[asyncio.Task[None]] = set()

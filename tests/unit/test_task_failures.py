@@ -163,6 +163,21 @@ def test_the_end_of_a_pump_is_never_silent(caplog: pytest.LogCaptureFixture) -> 
     assert "opening again (failure 1)" in caplog.text
 
 
+def test_a_client_that_cancels_what_waits_for_it_ends_no_task() -> None:
+    async def scenario(bench: Bench) -> None:
+        worker = bench.worker()
+        over = outage(bench, worker, lambda _: asyncio.CancelledError())
+        worker.start()
+        await until(lambda: len(worker.noted.failures) > 2)
+        over()
+        bench.send(3)
+        await bench.drained(worker)
+        bench.verify(worker)
+        await bench.end()
+
+    run(scenario(Bench()))
+
+
 def test_what_is_forbidden_is_said_once_and_stays_the_reason_until_it_is_allowed(caplog: pytest.LogCaptureFixture) -> None:
     lacking = "this user lacks Write on topic out: allow it, and this goes on by itself"
 
