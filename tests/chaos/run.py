@@ -75,7 +75,7 @@ def _run(schedule: Schedule, rate: float, folder: Path, verdict: Verdict, tell: 
                 tell("the faults are over")
                 producing.end()
             verdict.records, verdict.recoveries = producing.sent, play.recoveries
-            verdict.wrong += judging.overcome(play, world)
+            judging.overcome(play, world)
             tell("all is processed")
             document, wrong = judging.recounted(world)
             verdict.responses, verdict.compared = document["responses"], document["compared"]
