@@ -3,12 +3,18 @@
 import logging
 import os
 import threading
-from typing import Final
+from typing import Final, NoReturn
 
 logger = logging.getLogger(__name__)
 
 LAST_RESORT_S: Final = 20.0
 """From the order to end. In order it takes a second or two; orchestrators kill after 30 s."""
+
+
+def end_now(code: int) -> NoReturn:
+    """End this process as it is, whatever of it still waits for something."""
+    logging.shutdown()
+    os._exit(code)
 
 
 def end_within(seconds: float, code: int) -> threading.Timer:
@@ -18,8 +24,7 @@ def end_within(seconds: float, code: int) -> threading.Timer:
 
     def end() -> None:
         logger.warning("the stop did not end within %g s and was cut short; nothing is lost", seconds)
-        logging.shutdown()
-        os._exit(code)
+        end_now(code)
 
     timer = threading.Timer(seconds, end)
     timer.name, timer.daemon = "last resort", True

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from npstream.admin import connect
 from npstream.admission import Admission
-from npstream.ending import LAST_RESORT_S, end_within
+from npstream.ending import LAST_RESORT_S, end_now, end_within
 from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
 from npstream.findings import Status
@@ -64,6 +64,8 @@ class Worker:
         self._lags: dict[tuple[str, int], tuple[int, float]] = {}
         self._waiting_for: str | None = "starting"
         self._away: str | None = None
+        self.left_behind = False
+        """Whether something did not end in time, and still waits."""
 
     def stop(self, reason: str | None = None) -> None:
         """Ask it to end; with a reason if it cannot go on."""
@@ -257,6 +259,7 @@ class Worker:
         for task in hanging:
             task.cancel()
         if hanging:
+            self.left_behind = True
             logger.warning("%d units did not end within %g s and were left behind", len(hanging), STOP_TIMEOUT_S)
         for task in set(ending) - hanging:
             if (error := task.exception()) is not None:
@@ -321,6 +324,8 @@ async def run_worker(settings: Settings) -> None:
         loop.add_signal_handler(sign, stop)
     try:
         await worker.run()
+        if worker.left_behind:
+            end_now(code=0)  # to be cancelled is all that could still happen to it, and it would tell of that at length
     finally:
         for sign in signals:
             loop.remove_signal_handler(sign)
