@@ -39,6 +39,7 @@ class StateVersion:
             )
         if written < FIRST_VERSION or self._upgrading is None:
             raise ChangelogUnreadable(
-                f"a state value of processor {self._processor.name!r}, {len(value)} bytes, is none: the changelog is not one of ours"
+                f"a state value of processor {self._processor.name!r}, {len(value)} bytes, is none: "
+                "the changelog is not one of ours"
             )
         return self._upgrading.upgrade(written, key, value[1:])

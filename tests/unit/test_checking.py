@@ -125,7 +125,7 @@ CASES = {
     ),
     "state of nobody": Case(
         lambda bench: append(bench, state_prefix("counting") + b"k", b""),
-        r"a state value of processor 'counting' reads b'': the changelog is not one of ours",
+        r"a state value of processor 'counting', 0 bytes, is none: the changelog is not one of ours",
         r"run the version that wrote it",
     ),
     "position of another processor": Case(
