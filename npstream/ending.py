@@ -17,8 +17,8 @@ def end_now(code: int) -> NoReturn:
     os._exit(code)
 
 
-def end_within(seconds: float, code: int) -> threading.Timer:
-    """End this process with an exit code in so many seconds, however busy it is; cancel the timer when it has ended in order.
+def end_within(seconds: float, code: int) -> None:
+    """End this process with an exit code in so many seconds, however busy it is, unless it has ended in order by then.
 
     It is no worse than a kill -9: what was not committed is done again by whoever takes over."""
 
@@ -29,4 +29,3 @@ def end_within(seconds: float, code: int) -> threading.Timer:
     timer = threading.Timer(seconds, end)
     timer.name, timer.daemon = "last resort", True
     timer.start()
-    return timer

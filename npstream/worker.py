@@ -22,6 +22,7 @@ from npstream.settings import Settings
 from npstream.topic_checks import topic_findings
 from npstream.topic_plan import planned_topics
 from streams.broker import BrokerAway, Ends
+from streams.closing import forget
 from streams.health import Health, PortTaken
 from streams.kafka_broker import KafkaBroker
 from streams.lag import Progress, lag
@@ -173,7 +174,7 @@ class Worker:
             return doing.result() if doing.done() else None
         finally:
             stopped.cancel()
-            doing.add_done_callback(_retrieve)
+            doing.add_done_callback(forget)
             doing.cancel()
 
     def _unit(self, name: str) -> Unit:
@@ -300,12 +301,6 @@ class Worker:
 
 def _behind(progress: Progress, ends: Ends, now_ms: int) -> tuple[int, float]:
     return lag(progress, ends.start, ends.stable, now_ms)
-
-
-def _retrieve(abandoned: "asyncio.Future[Any]") -> None:
-    """Nobody waits for it any more, so nobody needs to be told how it ended."""
-    if not abandoned.cancelled():
-        abandoned.exception()
 
 
 async def run_worker(settings: Settings) -> None:

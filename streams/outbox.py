@@ -32,7 +32,7 @@ from aiokafka.errors import (
 )
 
 from streams.broker import BatchTooLarge, BrokerAway, Denied, Fenced, WriteFailed, Written
-from streams.closing import close
+from streams.closing import close, forget
 from streams.connection import Connection
 from streams.denial import DENIALS, denial
 from streams.draft import Draft
@@ -65,12 +65,6 @@ def failure(what: str, error: BaseException, operation: str = "Write") -> WriteF
     if isinstance(error, AWAY):
         return BrokerAway(reason)
     return WriteFailed(reason)
-
-
-def _retrieve(future: "asyncio.Future[Any]") -> None:
-    """A writer tells of its first failure; the event loop would log each of the others that nobody has asked for."""
-    if not future.cancelled():
-        future.exception()
 
 
 def _unasked(producer: Any) -> "Iterator[asyncio.Future[Any]]":
@@ -119,7 +113,7 @@ class _KafkaWriter:
         self._sent = []
         for batch in batches:
             stored = await batch.send()  # may raise, with others under way
-            stored.add_done_callback(_retrieve)
+            stored.add_done_callback(forget)  # the writer tells of the first failure, and of no other
             self._sent.append(stored)
         end = None
         failed: list[tuple[str, BaseException]] = []
@@ -142,7 +136,7 @@ class TransactionalWriter(_KafkaWriter):
     async def discard(self) -> None:
         """As the others; what a transaction fails of was told by one of its produces already."""
         for future in _unasked(self._producer):
-            future.add_done_callback(_retrieve)
+            future.add_done_callback(forget)
         await super().discard()
 
     async def write(self, draft: Draft) -> Written:

@@ -1,5 +1,6 @@
 """Fixtures that all tests share: one Kafka and one embedded broker for the whole run, and names that keep tests apart."""
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
+from npstream import logs
 from npstream.broker import EmbeddedBroker
 from tests.ci import in_ci
 from tests.ci import pytest_make_collect_report as pytest_make_collect_report
@@ -75,6 +77,19 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     """Either broker: a test that takes this one runs twice."""
     either: Broker = request.getfixturevalue(request.param)
     return either
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """Put back what `npstream.logs.set_up` changes."""
+    root = logging.getLogger()
+    names = (*logs.QUIET, *logs.SILENT, logs.WIRE)
+    before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names}
+    yield
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    for name, level in before[2].items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture

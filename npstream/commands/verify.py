@@ -1,8 +1,5 @@
 """npstream verify: does everything that stands in the output topics follow from the source topic, and is nothing missing?"""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import click
@@ -13,6 +10,7 @@ from rich.text import Text
 from npstream.cut import read_seen
 from npstream.failures import CheckFailed
 from npstream.invocation import pass_settings, run_async
+from npstream.memory import no_collections
 from npstream.recount.reading import format_time
 from npstream.settings import Settings
 from npstream.terminal import console, print_json
@@ -42,7 +40,7 @@ def command(settings: Settings, timeout_s: float, as_json: bool) -> None:
     responses in memory, some 10 KB each. Exit code 1 if anything differs.
     """
     seen = run_async(settings, read_seen(settings, timeout_s))
-    with _no_collections():
+    with no_collections():
         verdict = verify(seen, settings.windows_days, settings.headline_days, settings.grace_days)
     if as_json:
         print_json(_document(seen, verdict))
@@ -92,13 +90,3 @@ def _line(difference: Difference) -> Text:
 def _more(out: Console, count: int) -> None:
     if count > SHOWN:
         out.print(f"and {count - SHOWN:,} more: --json has them all", style="dim")
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Without the garbage collector, which walks all that the recount remembers again and again: half of its time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

@@ -1,8 +1,6 @@
 """What a run demands once its faults are over, as tests/chaos/__init__.py numbers it."""
 
 import json
-import subprocess
-import sys
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +10,7 @@ from schemas import topics
 from tests.chaos.play import Play
 from tests.integration.comparing import Outcome
 from tests.integration.traffic import Traffic
-from tests.integration.workers import PARTITIONS, Worker, Workers, until
+from tests.integration.workers import PARTITIONS, Worker, Workers, command, until
 from tests.integration.world import ANSWER_TIMEOUT_S, World
 
 PROCESSED_WITHIN_S: Final = 180.0
@@ -21,12 +19,10 @@ READY_WITHIN_S: Final = 60.0
 """After that every partition is open."""
 VERIFY_TIMEOUT_S: Final = 600.0
 """A response takes a quarter of a millisecond; the rest is for a busy machine."""
-SHOWN: Final = 5
-"""Differences of a run that are worth printing."""
 
 
 def overcome(play: Play, world: World) -> None:
-    """2. and 3.: all is processed, nothing is stuck, everybody ends as documented."""
+    """2.: all is processed, and nothing is stuck. Raises AssertionError."""
     try:
         world.wait_processed(timeout_s=PROCESSED_WITHIN_S)  # with no transaction left open
     except AssertionError as error:
@@ -64,15 +60,7 @@ def ended(play: Play) -> list[str]:
 
 def recounted(world: World) -> tuple[dict[str, Any], list[str]]:
     """1.: what `npstream verify` says of scoring and rollups, and the differences in it."""
-    flags = ("--bootstrap", world.bootstrap, "--set", f"app_id={world.app_id}", "--set", f"partitions={PARTITIONS}")
-    ran = subprocess.run(
-        [sys.executable, "-m", "npstream", *flags, "verify", "--json"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=VERIFY_TIMEOUT_S,
-        check=False,
-    )
+    ran = command(world.bootstrap, world.app_id, "verify", "--json", timeout_s=VERIFY_TIMEOUT_S)
     if ran.returncode not in (0, 1) or not ran.stdout:
         raise AssertionError(f"npstream verify ended with {ran.returncode}: {ran.stderr}")
     document = json.loads(ran.stdout)

@@ -1,14 +1,13 @@
 """Hold what workers wrote against the recount of what came: intake, events, strays, dead letters and tables."""
 
-import gc
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 from npstream import recount
+from npstream.memory import no_collections
 from npstream.recount.reading import DAY_MS
 from schemas import topics
 from tests.integration.topics_reading import Read, last_values, read
@@ -51,7 +50,7 @@ class Outcome:
 
     def differences(self) -> list[str]:
         """Of all outputs of scoring and rollups but the dead letters; empty if they equal the recount."""
-        with _no_collections():
+        with no_collections():
             return [
                 *(f"the recount cannot tell: {question}" for question in self.events.open_questions[:MOST]),
                 *self.event_differences(),
@@ -196,13 +195,3 @@ def settled(world: World, partitions: int = PARTITIONS) -> Outcome:
 
     until(of_one_day, "each table as of one day", ROLLED_TIMEOUT_S, poll_s=1.0)
     return outcomes[-1]
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Without the garbage collector, which walks all that the recount remembers again and again: half of its time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

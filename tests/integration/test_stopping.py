@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from npstream.broker import HOST, free_port
 from npstream.ending import LAST_RESORT_S
+from tests.chaos.kafka import BadlyTreatedKafka
 from tests.integration.workers import Workers, until
 from tests.integration.world import World
-from tests.kafka.broker import KafkaBroker, Listener
-from tests.kafka.network import Network
 
 pytestmark = pytest.mark.kafka
 
@@ -20,19 +18,15 @@ UP_WITHIN_S = 30.0
 
 
 def test_a_broker_that_answers_nobody_keeps_no_worker_from_ending(app_id: str, tmp_path: Path) -> None:
-    relayed = free_port()
-    with Network(relayed) as network:
-        address = f"{HOST}:{network.port}"
-        protocols = {"listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,RELAYED:PLAINTEXT"}
-        with KafkaBroker(protocols, listeners=[Listener("RELAYED", f"{HOST}:{relayed}", address)]) as kafka:
-            World(kafka.bootstrap, app_id)
-            with Workers(address, app_id, tmp_path) as workers:
-                # At work, about to join its groups, and just connecting.
-                workers.start().wait_ready()
-                for _ in range(2):
-                    newest = workers.start()
-                    until(partial(newest.logged, "metrics, /live"), "it serves its health", UP_WITHIN_S)
-                network.silence()
-                with ThreadPoolExecutor() as pool:
-                    codes = list(pool.map(lambda worker: worker.terminate(LAST_RESORT_S + UP_WITHIN_S), workers.all))
-            assert codes == [0, 0, 0]
+    with BadlyTreatedKafka(disk=False) as kafka:
+        World(kafka.broker.bootstrap, app_id)
+        with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
+            # At work, about to join its groups, and just connecting.
+            workers.start().wait_ready()
+            for _ in range(2):
+                newest = workers.start()
+                until(partial(newest.logged, "metrics, /live"), "it serves its health", UP_WITHIN_S)
+            kafka.network.silence()
+            with ThreadPoolExecutor() as pool:
+                codes = list(pool.map(lambda worker: worker.terminate(LAST_RESORT_S + UP_WITHIN_S), workers.all))
+        assert codes == [0, 0, 0]

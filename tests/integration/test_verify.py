@@ -1,8 +1,6 @@
 """`npstream verify` on a real Kafka: nothing to say of a system that runs, and whatever somebody else has written is found."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from schemas import topics
 from tests.conftest import Broker
 from tests.integration.topics_reading import last_values, read
 from tests.integration.traffic import Traffic
-from tests.integration.workers import PARTITIONS, Workers
+from tests.integration.workers import PARTITIONS, Workers, command
 from tests.integration.world import Sending, World
 
 pytestmark = pytest.mark.kafka
@@ -25,14 +23,7 @@ VERIFY_TIMEOUT_S = 120.0
 
 def verify(world: World, *options: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, document and errors of the command as a user runs it."""
-    flags = ("--bootstrap", world.bootstrap, "--set", f"app_id={world.app_id}")
-    ran = subprocess.run(
-        [sys.executable, "-m", "npstream", *flags, "verify", "--json", *options],
-        capture_output=True,
-        text=True,
-        timeout=VERIFY_TIMEOUT_S,
-        check=False,
-    )
+    ran = command(world.bootstrap, world.app_id, "verify", "--json", *options, timeout_s=VERIFY_TIMEOUT_S)
     return ran.returncode, json.loads(ran.stdout or "{}"), ran.stderr
 
 

@@ -78,7 +78,11 @@ def environment(bootstrap: str, app_id: str, settings: Mapping[str, object]) -> 
 
 
 def command(
-    bootstrap: str, app_id: str, *arguments: str, settings: Mapping[str, object] | None = None
+    bootstrap: str,
+    app_id: str,
+    *arguments: str,
+    settings: Mapping[str, object] | None = None,
+    timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> subprocess.CompletedProcess[str]:
     """Run `npstream ARGUMENTS` to its end."""
     return subprocess.run(
@@ -88,7 +92,7 @@ def command(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=COMMAND_TIMEOUT_S,
+        timeout=timeout_s,
         check=False,
     )
 

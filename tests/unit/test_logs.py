@@ -1,27 +1,15 @@
 """What a worker logs is for whoever runs it: each line once, whatever libraries repeat."""
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 from aiokafka.errors import KafkaError
 
 from npstream import logs
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+
 CONNECT = "Unable connect to node with id %s: %s"
-
-
-@pytest.fixture(autouse=True)
-def levels() -> Iterator[None]:
-    """Put back what `set_up` changes."""
-    root = logging.getLogger()
-    names = (*logs.QUIET, *logs.SILENT, logs.WIRE)
-    before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names}
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    for name, level in before[2].items():
-        logging.getLogger(name).setLevel(level)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:

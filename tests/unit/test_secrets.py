@@ -1,17 +1,18 @@
 """Passwords: wherever they are given, no command says them, whatever it prints and however it ends."""
 
-import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from npstream import cli, logs
+from npstream import cli
 from npstream.settings import Settings
 from npstream.settings_sources import declared
+
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")  # the worker sets it up for its process
 
 PLANTED = {"sasl_password": "planted-of-the-login", "ssl_key_password": "planted-of-the-key"}
 COMMANDS = [
@@ -54,19 +55,6 @@ def in_a_file(values: Mapping[str, str], folder: Path, monkeypatch: pytest.Monke
 
 def as_flags(values: Mapping[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """The worker sets it up for its process."""
-    root = logging.getLogger()
-    names = (*logs.QUIET, *logs.SILENT, logs.WIRE)
-    before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names}
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    for name, level in before[2].items():
-        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture
