@@ -96,6 +96,12 @@ class Settings:
         least=1000,
         most=900_000,
     )
+    compression: str = setting(
+        "zstd",
+        "how events and changelogs are compressed: zstd leaves an eighth of them for a thirtieth of the work; every client that "
+        "reads the events must know the codec; a broker without transactions gets them plain",
+        choices=("none", "gzip", "snappy", "lz4", "zstd"),
+    )
     batch_max_bytes: int = setting(
         1_000_000,
         "source records taken into one transaction, at most: a transaction and a table cost the same however many it holds; "

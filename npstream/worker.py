@@ -59,7 +59,11 @@ class Worker:
         self.health = Health(self.registry, self.problems)
         self._connection = settings.connection()
         self._admission = Admission(self._connection, settings.give_up_after_s)
-        self._broker = KafkaBroker(self._connection, transaction_timeout_ms=settings.transaction_timeout_ms)
+        self._broker = KafkaBroker(
+            self._connection,
+            transaction_timeout_ms=settings.transaction_timeout_ms,
+            compression=None if settings.compression == "none" else settings.compression,
+        )
         self._stop = asyncio.Event()
         self._reason: str | None = None
         self._lags: dict[tuple[str, int], tuple[int, float]] = {}

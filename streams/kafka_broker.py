@@ -37,12 +37,19 @@ class KafkaBroker:
     """One cluster. `start` decides by the broker's ApiVersions alone whether writers use transactions."""
 
     def __init__(
-        self, connection: Connection, *, request_timeout_s: float = 10.0, transaction_timeout_ms: int = 15_000
+        self,
+        connection: Connection,
+        *,
+        request_timeout_s: float = 10.0,
+        transaction_timeout_ms: int = 15_000,
+        compression: str | None = None,
     ) -> None:
+        """`compression`: the codec of what transactional writers write, one of Kafka's, or None."""
         self.transactional = True
         self._connection = connection
         self._timeout_s = request_timeout_s
         self._transaction_timeout_ms = transaction_timeout_ms
+        self._compression = compression
         self._admin: AIOKafkaAdminClient | None = None
         self._committed: AIOKafkaConsumer | None = None
         self._uncommitted: AIOKafkaConsumer | None = None
@@ -84,7 +91,9 @@ class KafkaBroker:
         """See `streams.broker.Broker`."""
         if not self.transactional:
             return await plain_writer(self._connection, changelog, partition, self._transaction_timeout_ms)
-        return await fenced_writer(self._connection, transactional_id, changelog, partition, self._transaction_timeout_ms)
+        return await fenced_writer(
+            self._connection, transactional_id, changelog, partition, self._transaction_timeout_ms, self._compression
+        )
 
     async def ends(self, topic: str, partition: int) -> Ends:
         """See `streams.broker.Broker`."""

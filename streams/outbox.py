@@ -176,14 +176,21 @@ class PlainWriter(_KafkaWriter):
 
 
 async def fenced_writer(
-    connection: Connection, transactional_id: str, changelog: str, partition: int, timeout_ms: int
+    connection: Connection,
+    transactional_id: str,
+    changelog: str,
+    partition: int,
+    timeout_ms: int,
+    compression: str | None = None,
 ) -> TransactionalWriter:
-    """Initialise the transactional id: the last writer of that id can write no more. Raises BrokerAway, WriteFailed."""
+    """Initialise the transactional id: the last writer of that id can write no more. `compression` is a codec of Kafka's, None
+    for none. Raises BrokerAway, WriteFailed."""
     producer = AIOKafkaProducer(
         **connection.aiokafka,
         transactional_id=transactional_id,
         transaction_timeout_ms=timeout_ms,
         acks="all",
+        compression_type=compression,
         max_batch_size=RECORD_BATCH_BYTES,
         max_request_size=REQUEST_BYTES,
     )
