@@ -98,7 +98,7 @@ class Settings:
     )
     compression: str = setting(
         "zstd",
-        "how events and changelogs are compressed: zstd leaves an eighth of them for a thirtieth of the work; every client that "
+        "how batches are compressed: zstd leaves an eighth of them for a thirtieth of the work; every client that "
         "reads the events must know the codec; a broker without transactions gets them plain",
         choices=("none", "gzip", "snappy", "lz4", "zstd"),
     )
