@@ -3,6 +3,7 @@
 #   make demo                  a year of responses on the embedded broker, live; ARGS=--once prints the tables and ends
 #   make test                  everything that continuous integration checks
 #   make lint unit bench       parts of it, and the benchmarks
+#   make compiled              the hot path compiled into .compiled, optional, and the unit tests on it; needs a C compiler
 #   make chaos                 faults, overload, hostile records and long runs, as in docs/reliability.md: hours; SEEDS=20
 #   make lock                  refresh the locked dependencies; ARGS=--upgrade takes newer versions
 #   make clean                 remove all that make made
@@ -24,7 +25,7 @@ ARGS ?=
 INSTALLED := .venv/.installed
 JARS := .kafka/.installed
 
-.PHONY: setup demo test lint unit bench chaos lock clean
+.PHONY: setup demo test lint unit compiled bench chaos lock clean
 
 setup: $(INSTALLED) $(JARS)
 
@@ -68,6 +69,15 @@ lint: $(INSTALLED)
 unit: $(INSTALLED)
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
+# The tests' own folder comes last, or they would find the sources.
+compiled: .compiled/.installed
+	@NPSTREAM_COMPILED=1 PYTHONPATH="$(CURDIR)/.compiled" $(BIN)/pytest --import-mode append tests/unit $(ARGS)
+
+.compiled/.installed: deploy/compile.py $(INSTALLED) $(shell find $(PACKAGES) -name '*.py')
+	@rm -rf .compiled
+	@$(BIN)/python deploy/compile.py .compiled
+	@touch $@
+
 bench: setup
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -91,5 +101,5 @@ lock: $(INSTALLED)
 	@$(LOCK) --constraint requirements.lock deploy/build.in --output-file deploy/build.lock
 
 clean:
-	rm -rf .venv .kafka build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .kafka .compiled build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(PACKAGES) tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -251,8 +251,8 @@ class Table:
 
     @property
     def empty(self) -> bool:
-        """Nothing to show, and no response of a day to come."""
-        return not self.pending and not self.shows
+        """Nothing to show, nothing on the eve, and no response of a day to come."""
+        return not self.pending and not self.shows and not any(self.eve)
 
     def counts(self, kind: int, before: int, window: int) -> list[int]:
         """Promoters, passives and detractors of a window; arguments as for `Spans.base`."""
@@ -291,7 +291,8 @@ class Table:
     def headline(self, base: int, days: int) -> tuple[int, int, int]:
         """Promoters, passives and detractors of the window of so many days that ends with `as_of`; `base` says where its sums
         are. As they are now, at any time."""
-        promoters, passives, detractors = self._sums[base : base + 3]
+        sums = self._sums
+        promoters, passives, detractors = sums[base], sums[base + 1], sums[base + 2]
         if self._entered_day is not None and 0 <= self.as_of - self._entered_day < days:
             more = self._entered
             return promoters + more[0], passives + more[1], detractors + more[2]

@@ -4,11 +4,13 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from agents import scoring
 from npstream import logs
 from npstream.broker import EmbeddedBroker
 from tests.ci import in_ci
@@ -39,6 +41,12 @@ class ForeignBroker:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
+
+
+def pytest_configure() -> None:
+    """`make compiled` must find what it has compiled: another order of the path, and it would test the sources once more."""
+    if "NPSTREAM_COMPILED" in os.environ and not str(scoring.__file__).endswith(tuple(EXTENSION_SUFFIXES)):
+        raise pytest.UsageError(f"agents.scoring is {scoring.__file__}: not compiled")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

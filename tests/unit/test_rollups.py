@@ -253,6 +253,34 @@ def test_segments_meet_from_all_partitions_at_their_own_one(batch: int) -> None:
     assert {(sent.key or b"").split(b"|")[0] for sent in driver.sent(topics.CELLS)} == {b"0", b"1", b"2"}
 
 
+@batches
+def test_a_partition_whose_last_respondent_left_the_segment_today_does_not_hold_the_others_back_tomorrow(batch: int) -> None:
+    """Its table has nothing to show but the eve, and must still say so when the day ends."""
+    accounts = {partition_of(f"a-{number}".encode(), 2): f"a-{number}" for number in range(9)}
+    driver = TestDriver([Scoring(), Rollups()], now=NOW, partitions=2)
+
+    def say(account: str, plan: str) -> None:
+        body = {
+            "response_id": "r-1",
+            "account_id": account,
+            "respondent_id": "u-1",
+            "score": 3,
+            "responded_at": format_time(NOW),
+            "updated_at": format_time(driver.now),
+            "segments": {"plan": plan},
+        }
+        driver.pipe(topics.RESPONSES, account.encode(), json.dumps(body).encode(), driver.now)
+        driver.run(batch)
+
+    say(accounts[0], "pro")
+    driver.advance(DAY_MS)
+    say(accounts[0], "smb")
+    driver.advance(DAY_MS)
+    say(accounts[1], "pro")
+    rollup = json.loads(driver.table(topics.SEGMENT_ROLLUPS)[b"plan=pro"])
+    assert rollup["windows"]["7d"]["respondents"]["total"] == 1
+
+
 @pytest.mark.parametrize(
     "settings", [{"headline_days": 60}, {"windows_days": (7, 7)}, {"gauged_segments": -1}, {"roll_segments": 0}]
 )
