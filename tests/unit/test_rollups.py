@@ -259,11 +259,11 @@ def test_a_partition_whose_last_respondent_left_the_segment_today_does_not_hold_
     accounts = {partition_of(f"a-{number}".encode(), 2): f"a-{number}" for number in range(9)}
     driver = TestDriver([Scoring(), Rollups()], now=NOW, partitions=2)
 
-    def say(account: str, plan: str) -> None:
+    def say(account: str, plan: str, respondent: str = "u-1") -> None:
         body = {
-            "response_id": "r-1",
+            "response_id": f"r-{respondent}",
             "account_id": account,
-            "respondent_id": "u-1",
+            "respondent_id": respondent,
             "score": 3,
             "responded_at": format_time(NOW),
             "updated_at": format_time(driver.now),
@@ -273,12 +273,13 @@ def test_a_partition_whose_last_respondent_left_the_segment_today_does_not_hold_
         driver.run(batch)
 
     say(accounts[0], "pro")
+    say(accounts[1], "pro")
     driver.advance(DAY_MS)
     say(accounts[0], "smb")
     driver.advance(DAY_MS)
-    say(accounts[1], "pro")
+    say(accounts[1], "pro", "u-2")
     rollup = json.loads(driver.table(topics.SEGMENT_ROLLUPS)[b"plan=pro"])
-    assert rollup["windows"]["7d"]["respondents"]["total"] == 1
+    assert rollup["windows"]["7d"]["respondents"]["total"] == 2
 
 
 @pytest.mark.parametrize(
