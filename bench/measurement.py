@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from bench.inputs import Inputs
 from bench.processes import Usage
 
 TIMEOUT_S = 120.0
@@ -29,9 +30,9 @@ class Ground:
     broker_pid: int | None
     """None for a broker that is not ours: its processor time is then not known."""
     folder: Path
-    """For logs."""
-    day: int
-    """First UTC day of the stream, since 1970-01-01."""
+    """For logs, and what peers keep on the disk."""
+    inputs: Inputs
+    """The stream."""
 
 
 @dataclass
@@ -47,13 +48,13 @@ class Measurement:
     others_cpu_s: float
     """Of everything else on the machine: what disturbed the run."""
     peak_rss_mb: float
-    """Of the worker, since its start."""
+    """Of the worker, since its start; of several processes the sum, what they share counted for each."""
     failures: list[str] = field(default_factory=list)
     """What differs from the recount; a figure counts only without."""
     records: dict[str, int] = field(default_factory=dict)
     """Of each topic."""
     details: dict[str, float] = field(default_factory=dict)
-    """What the worker's metrics say of its batches."""
+    """What the worker says of its batches."""
 
     @classmethod
     def between(cls, line: str, responses: int, began: Usage, ended: Usage, peak_rss_mb: float) -> "Measurement":
@@ -73,11 +74,6 @@ class Measurement:
     def rate(self) -> float:
         """Responses/s."""
         return self.responses / self.seconds
-
-    @property
-    def cpu_rate(self) -> float:
-        """Responses for each second of the worker's processor time: what the rate would be if it never waited."""
-        return self.responses / self.cpu_s
 
     @property
     def disturbance(self) -> float | None:

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.intake import SOURCE_HEADER
-from bench.npstream_line import PARTITIONS
+from bench.inputs import PARTITIONS
 from bench.stream import MOST, answers, first_day, raw_record
 from npstream.facts import FACTS, PREFIX
 from npstream.hosting import processor, task_rules

@@ -1,14 +1,12 @@
 """Shows results: a table on the terminal, and the same in docs/performance.md."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.measurement import Measurement
-from bench.results import Results, Spread
+from bench.results import FAUST, KSTREAMS, Results, Spread, broker_cpu_s_per_million, cpu_s_per_million, peak_rss_mb, rate
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 """What lies between them in a document is replaced."""
@@ -18,15 +16,15 @@ COLUMNS = (
     "Responses",
     "Responses/s",
     "least to most",
-    "times Faust",
+    "x Kafka Streams",
     "least to most",
-    "by CPU",
-    "CPU µs each",
-    "broker µs each",
+    "x plain Faust",
+    "least to most",
+    "CPU s/million",
+    "broker CPU s/million",
     "peak MB",
 )
-"""Without a qualifier a figure is the median of the rounds. `by CPU` is times Faust in responses for each second of the
-worker's processor time."""
+"""Without a qualifier a figure is the median of the rounds."""
 
 
 def show(results: Results, console: Console) -> None:
@@ -72,33 +70,24 @@ def write_markdown(results: Results, file: Path) -> None:
 def _rows(results: Results) -> list[list[str]]:
     rows = []
     for line in results.lines():
-        responses = results.rounds[0][line].responses
-        rates, ratios = results.spread(line, lambda m: m.rate), results.ratio(line, lambda m: m.rate)
+        rates = results.spread(line, rate)
+        to_streams, to_faust = (results.ratio(line, baseline, rate) for baseline in (KSTREAMS, FAUST))
         rows.append(
             [
                 results.titles[line],
-                f"{responses:,}",
+                f"{results.rounds[0][line].responses:,}",
                 _median(rates, ",.0f"),
                 _range(rates, ",.0f"),
-                _median(ratios, ".1f"),
-                _range(ratios, ".1f"),
-                _median(results.ratio(line, lambda m: m.cpu_rate), ".1f"),
-                _median(results.spread(line, _each(lambda m: m.cpu_s)), ".1f"),
-                _median(results.spread(line, _each(lambda m: m.broker_cpu_s)), ".1f"),
-                _median(results.spread(line, lambda m: m.peak_rss_mb), ".0f"),
+                _median(to_streams, ".2f"),
+                _range(to_streams, ".2f"),
+                _median(to_faust, ".1f"),
+                _range(to_faust, ".1f"),
+                _median(results.spread(line, cpu_s_per_million), ".1f"),
+                _median(results.spread(line, broker_cpu_s_per_million), ".1f"),
+                _median(results.spread(line, peak_rss_mb), ".0f"),
             ]
         )
     return rows
-
-
-def _each(seconds: Callable[[Measurement], float | None]) -> Callable[[Measurement], float | None]:
-    """Seconds of a run as µs of each response."""
-
-    def figure(measurement: Measurement) -> float | None:
-        found = seconds(measurement)
-        return None if found is None else found * 1e6 / measurement.responses
-
-    return figure
 
 
 def _rounds(results: Results) -> Table:
