@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench.checking import Comparison
+from bench.checking import Comparison, compare_values
 from bench.machine import ROOT
 from bench.measurement import Line, RunFailed
 from bench.npstream_line import scoring_line, whole_line
@@ -84,4 +84,5 @@ def _state(read: ReadState) -> Check:
 
 def _sum(work: Work, truth: Truth, told: Mapping[str, float]) -> Iterable[Comparison]:
     """Of all scores: shows that each was decoded."""
-    yield Comparison("scores", sum(outcome.answer.score for outcome in truth.outcomes.values()), found=int(told["scores"]))
+    wanted = sum(outcome.answer.score for outcome in truth.outcomes.values())
+    yield compare_values("scores", {"sum": wanted}, {"sum": told["scores"]})

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from bench.checking import Checked
@@ -47,9 +48,10 @@ class NpstreamLine:
         environment = self._environment(ground.bootstrap, f"bench-{number}")
         settings = Settings.load(environ=environment)
         admin = TopicAdmin(ground.bootstrap)
-        if not ground.inputs.holds(self.source, self.responses, self.encode, self.headers):
-            admin.delete(*({self.source} & set(admin.names())))
-            ground.inputs.forget(self.source)
+        written = {topic.name for topic in planned_topics(settings)}
+        if ground.inputs.holds(self.source, self.responses, self.encode, self.headers):
+            written.remove(self.source)
+        _clear(ground, admin, written)
         asyncio.run(_create(settings))
         try:
             ground.inputs.fill(self.source, self.responses, self.encode, self.headers)
@@ -60,9 +62,7 @@ class NpstreamLine:
             measurement.records = checked.records
             measurement.failures += checked.failures
         finally:
-            written = {topic.name for topic in planned_topics(settings)} - {self.source}
-            admin.delete(*written)
-            ground.inputs.forget(*written)
+            _clear(ground, admin, written - {self.source})
         return measurement
 
     def _measure(self, ground: Ground, settings: Settings, environment: Mapping[str, str]) -> Measurement:
@@ -138,6 +138,12 @@ def _details(look: Look) -> dict[str, float]:
             seconds = total(look.samples, "npstream_batch_stage_seconds_sum", unit=unit, stage=stage)
             details[f"{unit}_{stage}_s"] = round(seconds, 2)
     return details
+
+
+def _clear(ground: Ground, admin: TopicAdmin, names: AbstractSet[str]) -> None:
+    """Delete what is there of these topics: one that a line writes may be another's source."""
+    admin.delete(*(names & set(admin.names())))
+    ground.inputs.forget(*names)
 
 
 async def _create(settings: Settings) -> None:

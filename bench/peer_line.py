@@ -84,6 +84,8 @@ class PeerLine:
             began = _usage(child.pid, ground.broker_pid, told)
             told = self._wait(child, "ended")
             ended = _usage(child.pid, ground.broker_pid, told)
+        except RunFailed as error:
+            raise RunFailed(f"{error}; its log ends:\n{child.tail()}") from error
         finally:
             child.kill()
         measurement = Measurement.between(self.name, self.responses, began, ended, told["peak_rss_kb"] / 1024)
@@ -91,14 +93,14 @@ class PeerLine:
         return measurement
 
     def _wait(self, child: Child, event: str) -> dict[str, Any]:
-        """What it told of an event. Raises RunFailed with the end of its log."""
+        """What it told of an event. Raises RunFailed."""
         found: list[dict[str, Any]] = []
 
         def told() -> bool:
             alive = child.alive  # before the look, so that what was told at the very end is not missed
             found.extend(line for line in _told(child.log) if line["event"] == event)
             if not found and not alive:
-                raise RunFailed(f"{self.name} ended early; its log ends:\n{child.tail()}")
+                raise RunFailed(f"{self.name} ended early")
             return bool(found)
 
         wait(told, f"{self.name} {event}", time_limit_s(self.responses), POLL_S)

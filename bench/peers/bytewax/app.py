@@ -9,7 +9,8 @@ import orjson
 from bytewax._bytewax import cli_main
 from bytewax.connectors.kafka import KafkaSinkMessage
 from bytewax.connectors.kafka import operators as kop
-from bytewax.dataflow import Dataflow, KeyedStream, Stream
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.operators import KeyedStream
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
 from bench.peers.telling import Work, tell
