@@ -5,28 +5,25 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from bench import machine, report
-from bench.inputs import Inputs
+from bench.broker import broker
+from bench.document import write_into
 from bench.lines import DEFAULT, check_installed, lines
 from bench.measurement import Ground, Line, RunFailed
 from bench.npstream_line import scoring_line
 from bench.results import Results
 from bench.stream import MOST, first_day
 from npstream.settings_sources import SettingsError
-from tests.kafka.broker import KafkaBroker, KafkaUnavailable
-from tests.kafka.topics import TopicAdmin
+from tests.kafka.broker import KafkaUnavailable
 
 BOOTSTRAP_VARIABLE = "NPSTREAM_TEST_BOOTSTRAP"
 """The broker that the tests use, if one is given."""
-JVM_OPTIONS = ("-Xmx1g", "-Xms1g", "-XX:+UseSerialGC", "-Xshare:auto")
-"""Kafka's own heap, and the full compiler; one collector thread, as there are few processors beside the worker's."""
 RESPONSES = 2_000_000
 """Of the lines that are compared with Kafka Streams: at 400,000 it is still compiling itself, and half as fast."""
 SLOW_RESPONSES = 400_000
@@ -37,6 +34,8 @@ After 100,000 it still took 6.2 s of processor time for the first run and 3.3 fo
 QUICK_RESPONSES, QUICK_SLOW_RESPONSES = 100_000, 10_000
 WIDTH = 180
 """Characters of a line where there is no terminal that has its own."""
+FIGURES = "figures"
+"""The tables' place in a document."""
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -80,9 +79,9 @@ def main(
         console.width = WIDTH
     try:
         check_installed(chosen)
-        with _broker(bootstrap) as (address, pid), tempfile.TemporaryDirectory(prefix="npstream-bench-") as folder:
+        with broker(bootstrap) as (address, pid), tempfile.TemporaryDirectory(prefix="npstream-bench-") as folder:
             day = first_day(max(responses, slow_responses), int(time.time() * 1000))
-            ground = Ground(address, pid, Path(folder), Inputs(address, day))
+            ground = Ground(address, pid, Path(folder), day)
             if not quick:
                 console.print(f"warming the broker up with {WARM_UP:,} responses", highlight=False)
                 scoring_line(WARM_UP).run(ground, WARM_UP)
@@ -97,7 +96,7 @@ def main(
         json_file.write_text(json.dumps(results.as_json(), indent=2) + "\n", encoding="utf-8")
     if not results.failures:
         if markdown is not None:
-            report.write_markdown(results, markdown)
+            write_into(markdown, FIGURES, report.markdown(results))
         if plot is not None:
             draw(results, plot)
     sys.exit(1 if results.failures else 0)
@@ -129,22 +128,6 @@ def _measure(lines: Sequence[Line], rounds: int, ground: Ground, console: Consol
         results.rounds.append({line.name: measured[line.name] for line in lines})
     results.machine["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
     return results
-
-
-@contextmanager
-def _broker(bootstrap: str | None) -> Iterator[tuple[str, int | None]]:
-    """The address of a broker, and its process id if it is ours. Raises KafkaUnavailable."""
-    if bootstrap is None:
-        with KafkaBroker(jvm_options=JVM_OPTIONS) as kafka:
-            yield kafka.bootstrap, kafka.pid
-        return
-    there = [name for name in TopicAdmin(bootstrap).names() if name.startswith(("nps.", "bench."))]
-    if there:
-        raise KafkaUnavailable(
-            f"{bootstrap} has the topic {there[0]} already, and the benchmark makes and removes npstream's topics: "
-            "give it a Kafka without them"
-        )
-    yield bootstrap, None
 
 
 if __name__ == "__main__":

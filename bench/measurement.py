@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -31,8 +32,13 @@ class Ground:
     """None for a broker that is not ours: its processor time is then not known."""
     folder: Path
     """For logs, and what peers keep on the disk."""
-    inputs: Inputs
-    """The stream."""
+    day: int
+    """First UTC day of the stream, since 1970-01-01."""
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The stream in topics, which lines share."""
+        return Inputs(self.bootstrap, self.day)
 
 
 @dataclass
@@ -74,6 +80,14 @@ class Measurement:
     def rate(self) -> float:
         """Responses/s."""
         return self.responses / self.seconds
+
+    @property
+    def transaction_ms(self) -> float | None:
+        """How long a transaction took on average, from its beginning to its commit; None if nothing was told of it."""
+        seconds, batches = (
+            sum(value for name, value in self.details.items() if name.endswith(suffix)) for suffix in ("transaction_s", "batches")
+        )
+        return 1000 * seconds / batches if batches else None
 
     @property
     def disturbance(self) -> float | None:

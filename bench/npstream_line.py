@@ -11,7 +11,7 @@ from bench.checking import Checked
 from bench.inputs import PARTITIONS
 from bench.measurement import Ground, Measurement, RunFailed, time_limit_s
 from bench.npstream_outputs import comparisons
-from bench.processes import Usage, peak_rss_mb
+from bench.process_tree import Footprint, tree, usage
 from bench.reading import read
 from bench.stream import Answer, canonical_record, raw_record
 from bench.watching import Look, Watch, total
@@ -73,10 +73,10 @@ class NpstreamLine:
                 f"http://{HOST}:{settings.http_port}",
                 self.agents[0],
                 lambda: worker.alive,
-                lambda: Usage.now(worker.pid, ground.broker_pid),
+                lambda: usage(worker.pid, ground.broker_pid),
             )
             before, done = watch.until_processed(self.responses, "rollups" in self.agents, time_limit_s(self.responses))
-            peak = peak_rss_mb(worker.pid)
+            peak = Footprint.of(tree(worker.pid)).peak_mb
             worker.stop(STOP_TIMEOUT_S)
         except RunFailed as error:
             raise RunFailed(f"{self.name}: {error}; its log ends:\n{worker.tail()}") from error

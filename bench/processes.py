@@ -2,7 +2,6 @@
 
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -14,34 +13,17 @@ COUNTED = 8
 """How many of them there are before those that are counted twice (guests)."""
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that it has started, and these in turn, as far as they still run."""
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            children.setdefault(parent, []).append(int(folder.name))
-    found = [pid]
-    for member in found:  # grows while it is walked
-        found += children.get(member, ())
-    return found
-
-
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process so far; 0 once it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except (FileNotFoundError, ProcessLookupError):
+    except FileNotFoundError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def peak_rss_mb(pid: int) -> float:
-    """The most memory that a process and those that it has started ever had, added up, in MB; 0 once they are gone."""
-    return sum(_peak_rss_mb(member) for member in family(pid))
-
-
-def _peak_rss_mb(pid: int) -> float:
+    """The most memory that a process ever had, in MB; 0 once it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except FileNotFoundError:
@@ -61,7 +43,6 @@ class Usage(NamedTuple):
     at: float
     """The moment: s since the epoch."""
     worker: float
-    """With all processes that it has started."""
     broker: float | None
     """None where the broker is not ours to look at."""
     others: float
@@ -70,6 +51,6 @@ class Usage(NamedTuple):
     @classmethod
     def now(cls, worker: int, broker: int | None) -> Self:
         """Of the two processes by their ids."""
-        used, its = sum(map(cpu_seconds, family(worker))), None if broker is None else cpu_seconds(broker)
+        used, its = cpu_seconds(worker), None if broker is None else cpu_seconds(broker)
         own = sum(os.times()[:2])
         return cls(time.time(), used, its, busy_seconds() - used - (its or 0.0) - own)

@@ -1,15 +1,10 @@
 """Shows results: a table on the terminal, and the same in docs/performance.md."""
 
-from pathlib import Path
-
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from bench.results import FAUST, KSTREAMS, Results, Spread, broker_cpu_s_per_million, cpu_s_per_million, peak_rss_mb, rate
-
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-"""What lies between them in a document is replaced."""
 
 COLUMNS = (
     "Line",
@@ -55,16 +50,6 @@ def markdown(results: Results) -> str:
     lines += ["", *(f"- {name}: {value}" for name, value in results.machine.items())]
     lines += [f"- Disturbed: {disturbed}" for disturbed in results.disturbed]
     return "\n".join(lines)
-
-
-def write_markdown(results: Results, file: Path) -> None:
-    """Replace the figures in a document; one without their place, or that is not there yet, gets them at its end."""
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    before, found, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not found:
-        before, after = (f"{text.rstrip()}\n\n" if text else ""), "\n"
-    file.write_text(f"{before}{BEGIN}\n{markdown(results)}\n{END}{after}", encoding="utf-8")
 
 
 def _rows(results: Results) -> list[list[str]]:
