@@ -17,6 +17,7 @@ from bench.document import write_into
 from bench.lines import DEFAULT, check_installed, lines
 from bench.measurement import Ground, Line, RunFailed
 from bench.npstream_line import scoring_line
+from bench.plot import draw
 from bench.results import Results
 from bench.stream import MOST, first_day
 from npstream.settings_sources import SettingsError

@@ -2,6 +2,7 @@
 does it, without a broker."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import islice, takewhile
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -60,8 +61,7 @@ def _packed(partition: TopicPartition, records: Sequence[Record]) -> Iterable[Fe
     first = 0
     while first < len(records):
         builder = BatchBuilder(FETCH_BYTES, 0)
-        taken = takewhile(lambda record: _append(builder, record), islice(records, first, None))
-        count = sum(1 for _ in taken)
+        count = sum(1 for _ in takewhile(partial(_append, builder), islice(records, first, None)))
         built = bytearray(builder._build())
         built[:8] = first.to_bytes(8, "big")  # where the record batch begins; the checksum does not cover it
         yield Fetch(partition, first, bytes(built))

@@ -100,7 +100,7 @@ class HotPath:
         ]
 
     async def run(self, fetches: Sequence[Fetch], read_on: Callable[[str], bool] = lambda topic: False) -> list[Unpacked]:
-        """Process what was fetched, a fetch after the other, and return the events of the topics that another processor reads."""
+        """Process what was fetched, a fetch after the other; the events of the topics that another processor reads."""
         sent: list[Unpacked] = []
         for fetch in fetches:
             partition = fetch.partition.partition

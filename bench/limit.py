@@ -1,6 +1,8 @@
-"""What no Python program on aiokafka can exceed: reading the stream with it, and decoding it with orjson, and nothing else. It is
-told what to do, and tells what it did, as a peer does (bench/peers/telling.py); in the end also the sum of all scores, which
-shows that it has decoded each."""
+"""What no Python program on aiokafka can exceed: reading the stream with it, decoding it with orjson, and nothing else.
+
+It is told what to do, and tells what it did, as a peer does (bench/peers/telling.py); in the end also the sum of all scores,
+which shows that it has decoded each.
+"""
 
 import gc
 

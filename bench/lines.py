@@ -12,18 +12,19 @@ from bench.npstream_line import scoring_line, whole_line
 from bench.peer_line import Check, PeerLine
 from bench.peer_state import ReadState, from_bytewax, from_changelogs, from_engine, from_quix
 from bench.peers.telling import Work
+from bench.results import FAUST, KSTREAMS
 from bench.truth import Truth
 from streams.task_name import changelog_topic
 
 PEERS = ROOT / ".peers"
 """Where `make peers` puts what runs the peers."""
-JAVA = ("-Xms512m", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{PEERS}/kstreams/peer.jar:{PEERS}/kstreams/libs/*")
-FAUST = ("-m", "faust", "-A", "bench.peers.faust.app", "-L", "uvloop", "worker", "--without-web", "-l", "info")
+JAVA = ("-Xms512m", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp")
+"""What the JVM is given, before the class path."""
+FAUST_ARGUMENTS = ("-m", "faust", "-A", "bench.peers.faust.app", "-L", "uvloop", "worker", "--without-web", "-l", "info")
 """With -l warn a spinner on the terminal costs it 15 %."""
 TABLES = ("-respondents-changelog", "-accounts-changelog")
-ENGINE, KSTREAMS, FAUST_NAME = "engine", "kstreams", "faust"
-
-DEFAULT = (ENGINE, "scoring", KSTREAMS, "aiokafka", "limit", "whole", "quix", "bytewax", FAUST_NAME)
+ENGINE = "engine"
+DEFAULT = (ENGINE, "scoring", KSTREAMS, "aiokafka", "limit", "whole", "quix", "bytewax", FAUST)
 """Those that `make bench` measures. The others are for whoever asks."""
 
 
@@ -52,7 +53,7 @@ def lines(responses: int, slow_responses: int, tuning: Mapping[str, str]) -> dic
         whole_line(slow_responses, tuning, processes=2),
         PeerLine("quix", "Quix Streams 3.28", slow_responses, _python("quix"), _state(from_quix)),
         PeerLine("bytewax", "Bytewax 0.21", slow_responses, _python("bytewax"), _state(from_bytewax)),
-        PeerLine(FAUST_NAME, "plain Faust 0.15", slow_responses, (python, *FAUST), _state(from_changelogs)),
+        PeerLine(FAUST, "plain Faust 0.15", slow_responses, (python, *FAUST_ARGUMENTS), _state(from_changelogs)),
     ]  # fmt: skip
     return {line.name: line for line in known}
 
@@ -72,7 +73,12 @@ def _python(peer: str) -> tuple[str, ...]:
 
 
 def _java() -> tuple[str, ...]:
-    return str(Path(shutil.which("java") or "/usr/bin/java")), *JAVA, "npstream.peer.Peer"
+    return (
+        str(Path(shutil.which("java") or "/usr/bin/java")),
+        *JAVA,
+        f"{PEERS}/kstreams/peer.jar:{PEERS}/kstreams/libs/*",
+        "npstream.peer.Peer",
+    )
 
 
 def _state(read: ReadState) -> Check:

@@ -84,9 +84,8 @@ class Measurement:
     @property
     def transaction_ms(self) -> float | None:
         """How long a transaction took on average, from its beginning to its commit; None if nothing was told of it."""
-        seconds, batches = (
-            sum(value for name, value in self.details.items() if name.endswith(suffix)) for suffix in ("transaction_s", "batches")
-        )
+        seconds = sum(value for name, value in self.details.items() if name.endswith("transaction_s"))
+        batches = sum(value for name, value in self.details.items() if name.endswith("batches"))
         return 1000 * seconds / batches if batches else None
 
     @property

@@ -54,12 +54,11 @@ ReadState = Callable[[Work], PeerState]
 def from_changelogs(work: Work) -> PeerState:
     """Of a peer with one changelog for respondents and one for accounts, in JSON: Kafka Streams, aiokafka, Faust."""
     respondents, accounts = (
-        {key.decode().strip('"'): loads(value) for key, value in last_values(_read(work, f"{work.group}-{table}-changelog")).items()}
-        for table in ("respondents", "accounts")
+        last_values(_read(work, f"{work.group}-{table}-changelog")) for table in ("respondents", "accounts")
     )
     return PeerState(
-        {name: _last(value) for name, value in respondents.items()},
-        {name: _days(value.get("days", value)) for name, value in accounts.items()},
+        {_name(key): _last(loads(value)) for key, value in respondents.items()},
+        {_name(key): _days((days := loads(value)).get("days", days)) for key, value in accounts.items()},
         group_offsets(work.bootstrap, work.group, work.source),
     )
 
@@ -68,11 +67,11 @@ def from_quix(work: Work) -> PeerState:
     """Of Quix Streams: one changelog, the account before the key of its state."""
     respondents, accounts = {}, {}
     for key, value in last_values(_read(work, f"changelog__{work.group}--{work.source}--default")).items():
-        account, _, name = key.decode().partition("|")
-        if (name := name.strip('"')) == DAYS_KEY:
-            accounts[account.strip('"')] = _days(loads(value))
+        account, _, name = key.partition(b"|")
+        if _name(name) == DAYS_KEY:
+            accounts[_name(account)] = _days(loads(value))
         else:
-            respondents[name] = _last(loads(value))
+            respondents[_name(name)] = _last(loads(value))
     return PeerState(respondents, accounts, group_offsets(work.bootstrap, work.group, work.source))
 
 
@@ -96,7 +95,8 @@ def from_bytewax(work: Work) -> PeerState:
 def from_engine(work: Work) -> PeerState:
     """Of the engine with the tally: one changelog, with packed values, and a position in each partition."""
     respondents, accounts, consumed = {}, {}, 0
-    last = {(record.partition, record.key or b""): record.value or b"" for record in _read(work, changelog_topic(work.group, UNIT))}
+    changelog = _read(work, changelog_topic(work.group, UNIT))
+    last = {(record.partition, record.key or b""): record.value or b"" for record in changelog}
     prefix, position = state_prefix(UNIT), position_key(UNIT, work.source)
     for (_, key), value in last.items():
         kind, name, state = key[: len(prefix) + 1], key[len(prefix) + 1 :], value[1:]
@@ -111,6 +111,11 @@ def from_engine(work: Work) -> PeerState:
 
 def _read(work: Work, topic: str) -> Iterable[Stored]:
     return read(work.bootstrap, topic)
+
+
+def _name(key: bytes) -> str:
+    """Some write keys as JSON."""
+    return key.decode().strip('"')
 
 
 def _last(value: Any) -> tuple[str, int]:

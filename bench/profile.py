@@ -90,9 +90,7 @@ def on_kafka(responses: int) -> dict[str, Measurement]:
     "--cprofile", type=click.Path(path_type=Path, dir_okay=False), help="Also write cProfile's data here, and its top."
 )
 @click.option("--top", default=40, show_default=True, help="How many functions of cProfile to show.")
-def main(
-    responses: int, batch_bytes: int | None, kafka: bool, markdown: Path | None, cprofile: Path | None, top: int
-) -> None:
+def main(responses: int, batch_bytes: int | None, kafka: bool, markdown: Path | None, cprofile: Path | None, top: int) -> None:
     """Show where the time of a response goes, by processor and stage."""
     settings = Settings(partitions=PARTITIONS).override(batch_max_bytes=batch_bytes)
     about = machine.describe(kafka)

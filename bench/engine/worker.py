@@ -3,7 +3,6 @@ what to do, and tells what it did, as a peer does (bench/peers/telling.py). All 
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from typing import Final
 

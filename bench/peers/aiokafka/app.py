@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
 from bench.peers.telling import Work, tell
 

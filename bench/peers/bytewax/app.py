@@ -1,4 +1,4 @@
-"""The peers' work as a Bytewax dataflow: two stateful steps, keyed by respondent and by account, with a snapshot each second."""
+"""The peers' work as a Bytewax dataflow: two stateful steps, keyed by respondent and by account, and a snapshot each second."""
 
 import pathlib
 from datetime import timedelta
