@@ -78,7 +78,7 @@ def _append(builder: BatchBuilder, record: Record) -> bool:
 def unpack(fetch: Fetch) -> list[Unpacked]:
     """What the transport makes of it."""
     fetcher = SimpleNamespace(_records={})
-    unpack_lean(fetcher)  # type: ignore[arg-type]
+    unpack_lean(fetcher)
     records = PartitionRecords(fetch.partition, MemoryRecords(fetch.records), [], fetch.first, None, None, True, READ_COMMITTED)
     fetcher._records[fetch.partition] = FetchResult(
         fetch.partition, assignment=Assigned(fetch.first), partition_records=records, backoff=0.0
@@ -89,7 +89,7 @@ def unpack(fetch: Fetch) -> list[Unpacked]:
 
 def stored(topic: str, stream: Iterable[Answer], encode: Encode, headers: Headers, now_ms: int) -> list[Unpacked]:
     """The stream as it lies in a topic, keyed by account."""
-    records = []
+    records: list[Unpacked] = []
     for answer in stream:
         key = answer.account_id.encode()
         records.append(Unpacked(topic, partition_of(key, PARTITIONS), len(records), now_ms, key, encode(answer), headers))

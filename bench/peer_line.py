@@ -77,7 +77,7 @@ class PeerLine:
 
     def _measure(self, ground: Ground, work: Work) -> Measurement:
         """Run it to its end. Between the first response and the last it tells what it used, to the moment."""
-        environment = os.environ | {"PYTHONPATH": str(ROOT)} | work.environment() | self.environment
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **work.environment(), **self.environment}
         child = Child(self.command, ground.folder / f"{work.group}.log", environment)
         try:
             told = self._wait(child, "began")

@@ -17,8 +17,14 @@ INK, PALE_INK, GRID = "#1f2933", "#616e7c", "#e4e7eb"
 OURS, JVM, PYTHON, LIMIT = "#1769aa", "#d97706", "#6b9e3f", "#9aa5b1"
 """A colour for each family."""
 FAMILIES = {
-    KSTREAMS: JVM, f"{KSTREAMS}-rocksdb": JVM, "aiokafka": PYTHON, "quix": PYTHON, "bytewax": PYTHON, FAUST: PYTHON, "limit": LIMIT
-}  # fmt: skip
+    KSTREAMS: JVM,
+    f"{KSTREAMS}-rocksdb": JVM,
+    "aiokafka": PYTHON,
+    "quix": PYTHON,
+    "bytewax": PYTHON,
+    FAUST: PYTHON,
+    "limit": LIMIT,
+}
 """Of lines that are not npstream's."""
 LEGEND = (
     ("npstream, exactly once", OURS),
