@@ -63,7 +63,7 @@ def draw(results: Results, file: Path) -> None:
         grid[0].axvline(1, color=JVM, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     grid[0].set_yticks(range(len(names)), [results.titles[name] for name in names], fontsize=10.5, color=INK)
     grid[0].invert_yaxis()
-    figure.text(0.012, 1 - 0.32 / height, _message(results), fontsize=15, fontweight="bold", color=INK, va="center")
+    figure.text(0.012, 1 - 0.32 / height, message(results), fontsize=15, fontweight="bold", color=INK, va="center")
     _legend(figure, 1 - 0.66 / height)
     figure.text(0.012, 0.2 / height, _foot(results), fontsize=8, color=PALE_INK, va="center")
     figure.savefig(file, dpi=DPI)
@@ -121,7 +121,7 @@ def _legend(figure: Figure, y: float) -> None:
         x += 0.036 + 0.0055 * len(title)
 
 
-def _message(results: Results) -> str:
+def message(results: Results) -> str:
     """What the picture says, for the first of npstream's lines."""
     ours = next((name for name in results.lines() if name not in FAMILIES), None)
     if ours is None:
