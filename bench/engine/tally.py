@@ -30,20 +30,23 @@ _day = Struct(">IIII")
 class Account:
     """An account's table, decoded."""
 
-    __slots__ = ("days", "key")
+    __slots__ = ("counts", "day", "days", "key")
 
     def __init__(self, key: bytes, packed: bytes) -> None:
         self.key = key
         self.days = {day: counts for day, *counts in _day.iter_unpack(packed)}
+        self.day = -1
+        """Of the response counted last: the next one is most likely of the same."""
+        self.counts: list[int] = []
+        """Those of this day, to be changed in place."""
 
-    def counts(self, day: int) -> list[int]:
-        """Those of a day, to be changed in place. Days that are too old are forgotten."""
-        counts = self.days.get(day)
-        if counts is None:
-            counts = self.days[day] = [0, 0, 0]
-            oldest = max(self.days) - KEPT_DAYS + 1
-            self.days = {day: self.days[day] for day in sorted(self.days) if day >= oldest}
-        return counts
+    def turn_to(self, day: int) -> None:
+        """Count on this day. Days that are too old are forgotten."""
+        if day not in self.days:
+            self.days[day] = [0, 0, 0]
+        self.day, self.counts = day, self.days[day]
+        oldest = max(self.days) - KEPT_DAYS + 1
+        self.days = {day: self.days[day] for day in sorted(self.days) if day >= oldest}
 
     def packed(self) -> bytes:
         """As a value of the state."""
@@ -75,7 +78,9 @@ class Tally:
             changed.add(account)
             last = LAST[score]
             category = last[0]
-            account.counts(response["responded_at"] // DAY_S)[category] += 1
+            if (day := response["responded_at"] // DAY_S) != account.day:
+                account.turn_to(day)
+            account.counts[category] += 1
             respondent = b"r" + response["respondent_id"].encode()
             before = get(respondent)
             if before != last:

@@ -57,7 +57,8 @@ def test_the_tally_does_the_peers_work(batch: int, monkeypatch: pytest.MonkeyPat
 def test_the_tally_forgets_days_that_are_older_than_ninety() -> None:
     account = Account(b"acme", b"")
     for day in (100, 189, 190, 95):
-        account.counts(day)[CATEGORIES.index("passive")] += 1
+        account.turn_to(day)
+        account.counts[CATEGORIES.index("passive")] += 1
     assert account.days == {189: [0, 1, 0], 190: [0, 1, 0]}
     assert Account(b"acme", account.packed()).days == account.days
 
