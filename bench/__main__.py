@@ -15,7 +15,7 @@ from bench import machine, report
 from bench.broker import broker
 from bench.document import write_into
 from bench.lines import DEFAULT, check_installed, lines
-from bench.measurement import Ground, Line, RunFailed
+from bench.measurement import Ground, Line, Measurement, RunFailed
 from bench.npstream_line import scoring_line
 from bench.plot import draw
 from bench.results import Results
@@ -85,7 +85,7 @@ def main(
             ground = Ground(address, pid, Path(folder), day)
             if not quick:
                 console.print(f"warming the broker up with {WARM_UP:,} responses", highlight=False)
-                scoring_line(WARM_UP).run(ground, WARM_UP)
+                scoring_line(WARM_UP).run(ground, number=WARM_UP)
             results = _measure(
                 [line for name, line in known.items() if name in chosen], rounds or (1 if quick else 3), ground, console
             )
@@ -110,6 +110,16 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _run(line: Line, ground: Ground, number: int, console: Console) -> Measurement:
+    """Once more if it does not come to its end: a peer may get stuck, and hours of others' figures must not be lost for it.
+    Raises RunFailed. It takes two numbers."""
+    try:
+        return line.run(ground, number)
+    except RunFailed as error:
+        console.print(f"{error}\nonce more", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        return line.run(ground, number + 1)
+
+
 def _measure(lines: Sequence[Line], rounds: int, ground: Ground, console: Console) -> Results:
     """All lines in turn, each round beginning with another one, so that none has the warmest broker or the quietest minute."""
     results = Results(machine.describe(ground.broker_pid is not None), {line.name: line.title for line in lines})
@@ -117,7 +127,7 @@ def _measure(lines: Sequence[Line], rounds: int, ground: Ground, console: Consol
         turn = number % len(lines)
         measured = {}
         for index, line in enumerate((*lines[turn:], *lines[:turn])):
-            measurement = measured[line.name] = line.run(ground, number * len(lines) + index)
+            measurement = measured[line.name] = _run(line, ground, 2 * (number * len(lines) + index), console)
             verdict = "FAIL" if measurement.failures else "equal to the recount"
             console.print(
                 f"round {number + 1}, {line.title}: {measurement.responses:,} responses in {measurement.seconds:.2f} s, "

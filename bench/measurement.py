@@ -13,7 +13,7 @@ from bench.processes import Usage
 
 TIMEOUT_S = 120.0
 """Bound of the start and the end of a run, on a busy machine."""
-SLOWEST = 200
+SLOWEST = 500
 """Responses/s below which a run is given up: plain Faust reaches 2,300 on a quiet machine with two cores."""
 DISTURBED = 0.1
 """Share of the machine that others may take before a figure is called disturbed."""

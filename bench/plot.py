@@ -138,7 +138,7 @@ def _foot(results: Results) -> str:
     about = results.machine
     shown = [about[name] for name in ("Processor", "Memory", "Kafka", "Taken") if name in about]
     shown.append(f"commit {about.get('Commit', 'unknown')}")
-    return f"Median of {len(results.rounds)} rounds, lines from least to most. " + "; ".join(shown)
+    return f"Median of the rounds ({len(results.rounds)}), lines from least to most. " + "; ".join(shown)
 
 
 def _number(_: str, value: float) -> str:

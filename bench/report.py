@@ -10,21 +10,18 @@ COLUMNS = (
     "Line",
     "Responses",
     "Responses/s",
-    "least to most",
     "x Kafka Streams",
-    "least to most",
     "x plain Faust",
-    "least to most",
     "CPU s/million",
-    "broker CPU s/million",
+    "broker CPU",
     "peak MB",
 )
-"""Without a qualifier a figure is the median of the rounds."""
+"""Medians of the rounds, from the least to the most in brackets. The broker's processor time is of a million responses, too."""
 
 
 def show(results: Results, console: Console) -> None:
     """Print the summary, and then every round."""
-    summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Median of the rounds")
+    summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Median of the rounds (least to most)")
     for number, column in enumerate(COLUMNS):
         summary.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in _rows(results):
@@ -53,26 +50,19 @@ def markdown(results: Results) -> str:
 
 
 def _rows(results: Results) -> list[list[str]]:
-    rows = []
-    for line in results.lines():
-        rates = results.spread(line, rate)
-        to_streams, to_faust = (results.ratio(line, baseline, rate) for baseline in (KSTREAMS, FAUST))
-        rows.append(
-            [
-                results.titles[line],
-                f"{results.rounds[0][line].responses:,}",
-                _median(rates, ",.0f"),
-                _range(rates, ",.0f"),
-                _median(to_streams, ".2f"),
-                _range(to_streams, ".2f"),
-                _median(to_faust, ".1f"),
-                _range(to_faust, ".1f"),
-                _median(results.spread(line, cpu_s_per_million), ".1f"),
-                _median(results.spread(line, broker_cpu_s_per_million), ".1f"),
-                _median(results.spread(line, peak_rss_mb), ".0f"),
-            ]
-        )
-    return rows
+    return [
+        [
+            results.titles[line],
+            f"{results.rounds[0][line].responses:,}",
+            _figure(results.spread(line, rate), ",.0f"),
+            _figure(results.ratio(line, KSTREAMS, rate), ".2f"),
+            _figure(results.ratio(line, FAUST, rate), ".1f"),
+            _median(results.spread(line, cpu_s_per_million), ".1f"),
+            _median(results.spread(line, broker_cpu_s_per_million), ".1f"),
+            _median(results.spread(line, peak_rss_mb), ".0f"),
+        ]
+        for line in results.lines()
+    ]
 
 
 def _rounds(results: Results) -> Table:
@@ -104,5 +94,5 @@ def _median(spread: Spread | None, form: str) -> str:
     return "?" if spread is None else format(spread.median, form)
 
 
-def _range(spread: Spread | None, form: str) -> str:
-    return "" if spread is None else f"{spread.least:{form}} to {spread.most:{form}}"
+def _figure(spread: Spread | None, form: str) -> str:
+    return "?" if spread is None else f"{spread.median:{form}} ({spread.least:{form}} to {spread.most:{form}})"

@@ -221,7 +221,7 @@ def test_figures_take_the_place_of_older_ones_in_a_document(tmp_path: Path, resu
 def test_a_line_without_a_baseline_has_no_ratio_and_is_shown_all_the_same(tmp_path: Path) -> None:
     alone = Results({}, {"scoring": "npstream"}, [{"scoring": measured("scoring", 100)}])
     assert alone.ratio("scoring", "faust", rate) is None
-    assert "| npstream | 1,000 | 100 |" in report.markdown(alone)
+    assert "| npstream | 1,000 | 100 (100 to 100) |" in report.markdown(alone)
     plot.draw(alone, tmp_path / "alone.png")
     assert (tmp_path / "alone.png").stat().st_size
 
