@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import orjson
 from prometheus_client import CollectorRegistry
@@ -33,12 +34,15 @@ TIMEOUT_S = 60.0
 STAGES = ("fetch", "inbox", "process", "gather", "close", "apply", "metrics")
 """Of a batch, in their order. Fetch is unpacking; process includes the record batches of events; gather is what the execution
 adds to it: those of changes. Close is their checksums."""
-WITHIN = ("decode", "encode", "append")
-"""Parts of process, measured by doing them again: orjson on values that came in, and on values that went out, and events into
-record batches."""
+WITHIN = ("decode", "validate", "encode", "append")
+"""Parts of process, measured by doing them again: decoding and validating values that came in, orjson on values that went out,
+and events into record batches."""
 SAMPLE = 10_000
 """About so many values are kept for that: keeping all would make every new one cost fresh memory."""
 APP_ID = "profile"
+
+Decode = Callable[[bytes], Any]
+Validate = Callable[[Any], object]
 
 
 class Clock:
@@ -79,7 +83,16 @@ class Timed:
 class HotPath:
     """One processor on all partitions."""
 
-    def __init__(self, processor: Processor, rules: TaskRules, clock: Clock, now_ms: int) -> None:
+    def __init__(
+        self,
+        processor: Processor,
+        rules: TaskRules,
+        clock: Clock,
+        now_ms: int,
+        decode: Decode = orjson.loads,
+        validate: Validate | None = None,
+    ) -> None:
+        """`decode` and `validate`: what the processor does first with each value, as far as it can be told apart."""
         self.name = processor.name
         self.clock = clock
         self.metrics = EngineMetrics(CollectorRegistry(), PREFIX, FACTS)
@@ -90,6 +103,8 @@ class HotPath:
         self.values_in: list[bytes] = []
         self.sample_out: list[Unpacked] = []
         self.nowhere = Nowhere()
+        self._decode = decode
+        self._validate = validate
         self._rules = rules
         self._now_ms = now_ms
         self._inboxes = [Inbox() for _ in range(PARTITIONS)]
@@ -153,10 +168,13 @@ class HotPath:
         return [record for record in sent if read_on(record.topic)]
 
     def again(self) -> None:
-        """Decode, encode and append a sample once more, to see what of the processing that is."""
+        """Decode, validate, encode and append a sample once more, to see what of the processing that is."""
         with self.clock.of(self.name, "decode"):
-            for value in self.values_in:
-                orjson.loads(value)
+            decoded = [self._decode(value) for value in self.values_in]
+        if self._validate is not None:
+            with self.clock.of(self.name, "validate"):
+                for fields in decoded:
+                    self._validate(fields)
         bodies = [orjson.loads(record.value) for record in self.sample_out if record.value is not None]
         with self.clock.of(self.name, "encode"):
             for body in bodies:
@@ -165,10 +183,9 @@ class HotPath:
         with self.clock.of(self.name, "append"):
             for record in self.sample_out:
                 draft.send(record.topic, record.key, record.value, record.timestamp, record.headers)
-        out = self.events / max(1, len(self.sample_out))
-        self.clock.seconds[self.name, "decode"] *= self.records / max(1, len(self.values_in))
-        self.clock.seconds[self.name, "encode"] *= out
-        self.clock.seconds[self.name, "append"] *= out
+        came, went = self.records / max(1, len(self.values_in)), self.events / max(1, len(self.sample_out))
+        for stage, factor in zip(WITHIN, (came, came, went, went), strict=True):
+            self.clock.seconds[self.name, stage] *= factor
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from agents import responses as canonical
 from agents.intake import SOURCE_HEADER
 from bench import machine, profile_report
 from bench.broker import broker
@@ -56,7 +57,8 @@ async def paths(responses: int, settings: Settings, clock: Clock) -> list[HotPat
 
     def path(hosted: Processor) -> HotPath:
         freeze()
-        done.append(HotPath(hosted, task_rules(settings), clock, now_ms))
+        told_apart = (canonical.decode, lambda fields: canonical.read(fields, now_ms)) if hosted.name == "scoring" else ()
+        done.append(HotPath(hosted, task_rules(settings), clock, now_ms, *told_apart))
         return done[-1]
 
     plain = fetches(stored(PLAIN, answers(responses, day), plain_record, (), now_ms))

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.hot_path import HotPath
+from bench.hot_path import WITHIN, HotPath
 from bench.measurement import Measurement
 
 TITLES = {"tally": "engine, peers' work"}
@@ -16,8 +16,9 @@ UNKNOWN = ""
 """What stands for a figure that was not measured."""
 ROWS = (
     "fetch: unpack record batches",
-    "wait in the inbox",
+    "inbox: bound in bytes",
     "decode",
+    "validate",
     "score",
     "encode",
     "produce: events into record batches",
@@ -60,11 +61,12 @@ def columns(paths: Sequence[HotPath], responses: int, measured: Mapping[str, Mea
 
 def _without_kafka(path: HotPath, responses: int) -> list[float]:
     micros = {stage: seconds * 1e6 / responses for stage, seconds in path.seconds.items()}
-    rest = micros["process"] - micros["decode"] - micros["encode"] - micros["append"]
+    rest = micros["process"] - sum(micros[stage] for stage in WITHIN)
     cells = [
         micros["fetch"],
         micros["inbox"],
         micros["decode"],
+        micros["validate"],
         max(0.0, rest),
         micros["encode"],
         micros["append"],

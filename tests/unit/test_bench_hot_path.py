@@ -86,7 +86,8 @@ def test_what_is_unpacked_is_what_was_stored() -> None:
 
 @pytest.fixture(scope="module")
 def path() -> HotPath:
-    done = HotPath(Tally(SOURCE, CHANGES, DETRACTORS), TaskRules(batch_bytes=100_000), Clock(), NOW_MS)
+    tally = Tally(SOURCE, CHANGES, DETRACTORS)
+    done = HotPath(tally, TaskRules(batch_bytes=100_000), Clock(), NOW_MS, validate=lambda response: response["score"])
     asyncio.run(done.run(fetches(stored(SOURCE, stream.answers(RESPONSES, DAY), stream.plain_record, (), NOW_MS))))
     done.again()
     return done
