@@ -105,7 +105,7 @@ chaos: setup
 	@$(BIN)/python -m tests.endurance long --minutes 3 --calibrate 100000
 
 # One resolution: what users run, and what builds the image's wheel, are parts of what developers run. Peers are apart.
-LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock"
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 lock: $(INSTALLED)
 	@$(LOCK) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
