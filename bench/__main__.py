@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from bench import machine, report
@@ -18,8 +19,10 @@ from bench.lines import DEFAULT, check_installed, lines
 from bench.measurement import Ground, Line, Measurement, RunFailed
 from bench.npstream_line import scoring_line
 from bench.plot import draw
+from bench.reading import NotRead
 from bench.results import Results
 from bench.stream import MOST, first_day
+from npstream.child import ChildFailed
 from npstream.settings_sources import SettingsError
 from tests.kafka.broker import KafkaUnavailable
 
@@ -83,13 +86,17 @@ def main(
         with broker(bootstrap) as (address, pid), tempfile.TemporaryDirectory(prefix="npstream-bench-") as folder:
             day = first_day(max(responses, slow_responses), int(time.time() * 1000))
             ground = Ground(address, pid, Path(folder), day)
-            if not quick:
-                console.print(f"warming the broker up with {WARM_UP:,} responses", highlight=False)
-                scoring_line(WARM_UP).run(ground, number=WARM_UP)
-            results = _measure(
-                [line for name, line in known.items() if name in chosen], rounds or (1 if quick else 3), ground, console
-            )
-    except (RunFailed, KafkaUnavailable, SettingsError) as error:
+            try:
+                if not quick:
+                    console.print(f"warming the broker up with {WARM_UP:,} responses", highlight=False)
+                    scoring_line(WARM_UP).run(ground, number=WARM_UP)
+                results = _measure(
+                    [line for name, line in known.items() if name in chosen], rounds or (1 if quick else 3), ground, console
+                )
+            finally:
+                if pid is None:
+                    ground.inputs.delete()
+    except (RunFailed, NotRead, ChildFailed, KafkaException, KafkaUnavailable, SettingsError) as error:
         console.print(f"FAIL {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     report.show(results, console)

@@ -58,6 +58,11 @@ class Inputs:
         for topic in topics:
             self._topics.pop(topic, None)
 
+    def delete(self) -> None:
+        """All topics that were filled."""
+        TopicAdmin(self.bootstrap).delete(*self._topics)
+        self._topics.clear()
+
     def truth(self, responses: int) -> Truth:
         """What must come of the first `responses`, recounted once."""
         if responses not in self._truths:

@@ -24,7 +24,19 @@ FAUST_ARGUMENTS = ("-m", "faust", "-A", "bench.peers.faust.app", "-L", "uvloop",
 """With -l warn a spinner on the terminal costs it 15 %."""
 TABLES = ("-respondents-changelog", "-accounts-changelog")
 ENGINE = "engine"
-DEFAULT = (ENGINE, "scoring", KSTREAMS, "aiokafka", "limit", "whole", "quix", "bytewax", FAUST)
+DEFAULT = (
+    ENGINE,
+    "scoring",
+    "scoring-2",
+    KSTREAMS,
+    "aiokafka",
+    "limit",
+    "whole",
+    "whole-2",
+    "quix",
+    "bytewax",
+    FAUST,
+)
 """Those that `make bench` measures. The others are for whoever asks."""
 
 

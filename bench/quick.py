@@ -52,13 +52,13 @@ def guarded(responses: int, settings: Settings) -> Iterator[Guarded]:
     day = first_day(responses, now_ms)
     yield Guarded(
         "engine, peers' work",
-        0.10,  # it was 0.31
+        0.10,  # it was 0.29
         fetches(stored(PLAIN, answers(responses, day), plain_record, (), now_ms)),
         lambda: Tally(PLAIN, "changes", "detractors"),
     )
     yield Guarded(
         "scoring",
-        0.02,  # it was 0.06
+        0.016,  # it was 0.049
         fetches(stored(topics.RESPONSES, answers(responses, day), canonical_record, (), now_ms)),
         lambda: processor("scoring", settings),
     )

@@ -13,6 +13,7 @@ from bench import plot, report, stream
 from bench.checking import Comparison, compare_values
 from bench.document import write_into
 from bench.inputs import Inputs
+from bench.lines import DEFAULT, lines
 from bench.measurement import Measurement, RunFailed
 from bench.npstream_outputs import comparisons
 from bench.processes import Usage
@@ -238,6 +239,14 @@ def test_the_plot_is_a_picture_whose_title_says_how_many_times_as_fast(tmp_path:
 def test_a_spoiled_table_fails(found: dict[str, int]) -> None:
     assert compare_values("accounts", {"a": 1, "b": 2}, {"a": 1, "b": 2}).equal
     assert not compare_values("accounts", {"a": 1, "b": 2}, found).equal
+
+
+def test_every_line_that_is_measured_is_known_and_has_a_name_of_its_own() -> None:
+    known = lines(2_000, 1_000, {})
+    assert set(DEFAULT) <= set(known)
+    assert len({line.title for line in known.values()}) == len(known)
+    compared = {name for name in DEFAULT if known[name].responses == 2_000}
+    assert compared == {"engine", "scoring", "scoring-2", "kstreams", "aiokafka", "limit"}
 
 
 def test_a_topic_is_filled_again_only_with_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
