@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.checking import Comparison, compare_values
+from bench.engine.worker import UNIT
 from bench.machine import ROOT
 from bench.measurement import Line, RunFailed
 from bench.npstream_line import scoring_line, whole_line
@@ -47,7 +48,7 @@ def lines(responses: int, slow_responses: int, tuning: Mapping[str, str]) -> dic
     known: list[Line] = [
         PeerLine(
             ENGINE, "npstream, engine", responses, (python, "-m", "bench.engine.worker"), _state(from_engine),
-            changelogs=(changelog_topic("", "tally"),),
+            changelogs=(changelog_topic("", UNIT),),
         ),
         scoring_line(responses, tuning),
         scoring_line(responses, tuning, processes=2),
@@ -75,8 +76,8 @@ def check_installed(chosen: Iterable[str]) -> None:
     runs_on = {"quix": "quix", "bytewax": "bytewax", KSTREAMS: KSTREAMS, f"{KSTREAMS}-rocksdb": KSTREAMS}
     for name in chosen:
         folder = runs_on.get(name)
-        if folder is not None and not (PEERS / folder).exists():
-            raise RunFailed(f"{name}: {PEERS / folder} is missing: make peers makes it")
+        if folder is not None and not (PEERS / folder / ".installed").exists():
+            raise RunFailed(f"{name}: what it runs on is not in {PEERS / folder}: make peers")
 
 
 def _python(peer: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from streams.processor import Outbox, Record, State, StreamTime
 from streams.task_name import TaskName
 from streams.unit import Unit
 
-UNIT: Final = "tally"
+UNIT: Final = Tally.name
 
 
 class Telling(Tally):
@@ -60,7 +60,7 @@ class Counting(EngineMetrics):
             self.all.set()
 
 
-async def work(work: Work, settings: Settings) -> None:
+async def process(work: Work, settings: Settings) -> None:
     """Until all responses are processed. Raises RuntimeError with the reason if it cannot go on."""
     tune_collector(settings.gc_threshold)
     keep_freed_memory()
@@ -90,9 +90,9 @@ async def work(work: Work, settings: Settings) -> None:
 def main() -> None:
     """As the environment tells."""
     logging.basicConfig(level=logging.WARNING)
-    told = Work.told()
-    settings = Settings(bootstrap=told.bootstrap, app_id=told.group)
-    run_async(settings, work(told, settings))
+    work = Work.told()
+    settings = Settings(bootstrap=work.bootstrap, app_id=work.group)
+    run_async(settings, process(work, settings))
 
 
 if __name__ == "__main__":
