@@ -7,7 +7,7 @@ from typing import NamedTuple
 from bench.filling import fill
 from bench.stream import Answer, answers, plain_record
 from bench.truth import Truth
-from npstream.memory import no_collections
+from npstream.memory import freeze, no_collections
 from tests.kafka.topics import TopicAdmin
 
 PARTITIONS = 4
@@ -68,4 +68,5 @@ class Inputs:
         if responses not in self._truths:
             with no_collections():
                 self._truths[responses] = Truth(answers(responses, self.day))
+            freeze()  # millions of objects, which the collector would walk again and again
         return self._truths[responses]
