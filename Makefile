@@ -75,13 +75,13 @@ PYTHON_PEERS := $(addprefix .peers/,quix bytewax)
 
 peers: $(PYTHON_PEERS:=/.installed) .peers/kstreams/.installed
 
-$(PYTHON_PEERS:=/.installed): .peers/%/.installed: bench/peers/%/requirements.lock $(INSTALLED)
+$(PYTHON_PEERS:=/.installed): .peers/%/.installed: bench/peers/%/requirements.lock | $(INSTALLED)
 	@echo "installing the peer $* into .peers/$*"
 	@$(BIN)/python -m venv --clear .peers/$*
 	@.peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
-.peers/kstreams/.installed: bench/peers/kstreams/pom.xml $(shell find bench/peers/kstreams/src -name '*.java') $(JARS)
+.peers/kstreams/.installed: bench/peers/kstreams/pom.xml $(shell find bench/peers/kstreams/src -name "*.java") | $(JARS)
 	@echo "building the peer kstreams into .peers/kstreams"
 	@rm -rf .peers/kstreams
 	@mvn -Dstyle.color=never --quiet --batch-mode --no-transfer-progress --file $< package -Dpeer.folder="$(CURDIR)/.peers/kstreams"

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.checking import Comparison, compare_values
 from bench.engine.worker import UNIT
 from bench.machine import ROOT
-from bench.measurement import Line, RunFailed
+from bench.measurement import Line, RunFailed, as_variables
 from bench.npstream_line import scoring_line, whole_line
 from bench.peer_line import Check, PeerLine
 from bench.peer_state import ReadState, from_bytewax, from_changelogs, from_engine, from_quix
@@ -48,7 +48,7 @@ def lines(responses: int, slow_responses: int, tuning: Mapping[str, str]) -> dic
     known: list[Line] = [
         PeerLine(
             ENGINE, "npstream, engine", responses, (python, "-m", "bench.engine.worker"), _state(from_engine),
-            changelogs=(changelog_topic("", UNIT),),
+            changelogs=(changelog_topic("", UNIT),), environment=as_variables(tuning),
         ),
         scoring_line(responses, tuning),
         scoring_line(responses, tuning, processes=2),

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bench.inputs import Inputs
 from bench.processes import Usage
+from npstream.settings_sources import PREFIX
 
 TIMEOUT_S = 120.0
 """Bound of the start and the end of a run, on a busy machine."""
@@ -108,6 +109,16 @@ class Line(Protocol):
 
     def run(self, ground: Ground, number: int) -> Measurement:
         """Do it once, in topics of its own that are gone afterwards; numbers are never the same. Raises RunFailed."""
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of an environment is no setting of npstream's: a line has the defaults, and what it is told to have."""
+    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+
+
+def as_variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings as npstream reads them from its environment."""
+    return {PREFIX + name.upper(): value for name, value in settings.items()}
 
 
 def wait(condition: Callable[[], bool], what: str, timeout_s: float, poll_s: float) -> None:

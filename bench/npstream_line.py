@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bench.checking import Checked
 from bench.inputs import PARTITIONS
-from bench.measurement import Ground, Measurement, RunFailed, time_limit_s
+from bench.measurement import Ground, Measurement, RunFailed, as_variables, time_limit_s, without_settings
 from bench.npstream_outputs import comparisons
 from bench.process_tree import Footprint, tree, usage
 from bench.reading import read
@@ -90,7 +90,6 @@ class NpstreamLine:
 
     def _environment(self, bootstrap: str, app_id: str) -> dict[str, str]:
         """This process's environment, with no other settings than these."""
-        foreign = {name: value for name, value in os.environ.items() if not name.startswith("NPSTREAM_")}
         own = {
             **self.tuning,
             "bootstrap": bootstrap,
@@ -100,7 +99,7 @@ class NpstreamLine:
             "http_host": HOST,
             "http_port": str(free_port()),
         }
-        return foreign | {f"NPSTREAM_{name.upper()}": value for name, value in own.items()}
+        return without_settings(os.environ) | as_variables(own)
 
 
 def scoring_line(responses: int, tuning: Mapping[str, str] | None = None, processes: int = 1) -> NpstreamLine:

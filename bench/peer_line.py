@@ -9,7 +9,7 @@ from typing import Any
 from bench.checking import Checked, Comparison, compare_events
 from bench.inputs import PARTITIONS
 from bench.machine import ROOT
-from bench.measurement import Ground, Measurement, RunFailed, time_limit_s, wait
+from bench.measurement import Ground, Measurement, RunFailed, time_limit_s, wait, without_settings
 from bench.peers.telling import Work
 from bench.processes import Usage
 from bench.reading import read
@@ -77,7 +77,7 @@ class PeerLine:
 
     def _measure(self, ground: Ground, work: Work) -> Measurement:
         """Run it to its end. Between the first response and the last it tells what it used, to the moment."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **work.environment(), **self.environment}
+        environment = without_settings(os.environ) | {"PYTHONPATH": str(ROOT), **work.environment(), **self.environment}
         child = Child(self.command, ground.folder / f"{work.group}.log", environment)
         try:
             told = self._wait(child, "began")

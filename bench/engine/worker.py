@@ -91,7 +91,7 @@ def main() -> None:
     """As the environment tells."""
     logging.basicConfig(level=logging.WARNING)
     work = Work.told()
-    settings = Settings(bootstrap=work.bootstrap, app_id=work.group)
+    settings = Settings.load().override(bootstrap=work.bootstrap, app_id=work.group)
     run_async(settings, process(work, settings))
 
 
