@@ -101,11 +101,18 @@ def test_every_response_takes_the_hot_path_once_and_each_stage_is_timed(path: Ho
     assert all(path.seconds[stage] > 0 for stage in (*STAGES, *WITHIN))
 
 
-def test_the_rows_of_a_profile_add_up(path: HotPath) -> None:
+def test_the_rows_of_a_profile_add_up() -> None:
+    path = HotPath(Tally(SOURCE, CHANGES, DETRACTORS), TaskRules(), Clock(), NOW_MS)
+    took = {"fetch": 1.0, "inbox": 1.0, "process": 10.0, "gather": 12.0, "close": 1.0, "apply": 1.0, "metrics": 1.0}
+    within = {"decode": 2.0, "validate": 1.0, "encode": 1.0, "append": 2.0}
+    path.clock.seconds.update({(Tally.name, stage): s * RESPONSES / 1e6 for stage, s in (took | within).items()})
     ran = Measurement(Tally.name, RESPONSES, 1.0, 0.5, None, 0.0, 0.0, details={"batches": 10, "transaction_s": 0.2})
     column = columns([path], RESPONSES, {Tally.name: ran})[0]
     hot = dict(zip(ROWS, column.cells, strict=True))
-    assert hot["all without Kafka"] == pytest.approx(path.total_s * 1e6 / RESPONSES, rel=0.2)
+    assert hot["score"] == pytest.approx(10 - 6)
+    assert hot["produce: changes into record batches"] == pytest.approx(12 - 10)
+    assert hot["all without Kafka"] == pytest.approx(path.total_s * 1e6 / RESPONSES) == pytest.approx(17)
+    assert hot["sockets, event loop, Faust"] == pytest.approx(250 - 17)
     assert hot["processor time of a worker"] == pytest.approx(250)
     assert hot["waiting for Kafka"] == pytest.approx(250)
     assert hot["from the first response to the last"] == pytest.approx(500)
