@@ -2,8 +2,10 @@
 #
 #   make demo                  a year of responses on the embedded broker, live; ARGS=--once prints the tables and ends
 #   make test                  everything that continuous integration checks
-#   make lint unit bench       parts of it, and the benchmarks
+#   make lint unit             parts of it
 #   make compiled              the hot path compiled into .compiled, optional, and the unit tests on it; needs a C compiler
+#   make bench                 npstream beside its peers, into docs/performance.md; ARGS=--quick only shows whether it works
+#   make bench-quick           whether a response costs what it did, in seconds; part of continuous integration
 #   make chaos                 faults, overload, hostile records and long runs, as in docs/reliability.md: hours; SEEDS=20
 #   make lock                  refresh the locked dependencies; ARGS=--upgrade takes newer versions
 #   make clean                 remove all that make made
@@ -25,7 +27,7 @@ ARGS ?=
 INSTALLED := .venv/.installed
 JARS := .kafka/.installed
 
-.PHONY: setup demo test lint unit compiled bench chaos lock clean
+.PHONY: setup demo test lint unit compiled peers bench bench-quick chaos lock clean
 
 setup: $(INSTALLED) $(JARS)
 
@@ -78,8 +80,28 @@ compiled: .compiled/.installed
 	@$(BIN)/python deploy/compile.py .compiled
 	@touch $@
 
-bench: setup
-	@$(BIN)/python -m bench $(ARGS)
+# What npstream is compared with: those in Python want other versions than ours beside them.
+PYTHON_PEERS := $(addprefix .peers/,quix bytewax)
+
+peers: $(PYTHON_PEERS:=/.installed) .peers/kstreams/.installed
+
+$(PYTHON_PEERS:=/.installed): .peers/%/.installed: bench/peers/%/requirements.lock | $(INSTALLED)
+	@echo "installing the peer $* into .peers/$*"
+	@$(BIN)/python -m venv --clear .peers/$*
+	@.peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.peers/kstreams/.installed: bench/peers/kstreams/pom.xml $(shell find bench/peers/kstreams/src -name "*.java") | $(JARS)
+	@echo "building the peer kstreams into .peers/kstreams"
+	@rm -rf .peers/kstreams
+	@mvn -Dstyle.color=never --quiet --batch-mode --no-transfer-progress --file $< package -Dpeer.folder="$(CURDIR)/.peers/kstreams"
+	@touch $@
+
+bench: setup peers
+	@$(BIN)/python -m bench $(or $(ARGS),--markdown docs/performance.md --plot docs/performance.png)
+
+bench-quick: $(INSTALLED)
+	@$(BIN)/python -m bench.quick $(ARGS)
 
 SEEDS ?= 20
 
@@ -92,14 +114,17 @@ chaos: setup
 	@$(BIN)/python -m tests.endurance slow-consumer --calibrate 100000
 	@$(BIN)/python -m tests.endurance long --minutes 3 --calibrate 100000
 
-# Three files, one resolution: what users run, and what builds the image's wheel, are parts of what developers run.
-LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock"
+# One resolution: what users run, and what builds the image's wheel, are parts of what developers run. Peers are apart.
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 lock: $(INSTALLED)
 	@$(LOCK) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
 	@$(LOCK) --extra embedded --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	@$(LOCK) --constraint requirements.lock deploy/build.in --output-file deploy/build.lock
+	@for peer in quix bytewax; do \
+	  $(LOCK) $(ARGS) bench/peers/$$peer/requirements.in --output-file bench/peers/$$peer/requirements.lock; done
 
 clean:
 	rm -rf .venv .kafka .compiled build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .kafka .peers build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(PACKAGES) tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

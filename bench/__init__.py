@@ -1,5 +1,5 @@
-"""The benchmarks: npstream beside what one would write by hand with plain Faust, on one real Kafka, in one run.
+"""The benchmarks: npstream beside what one would use instead, on one real Kafka, in one run.
 
-`python -m bench` measures, `python -m bench.profile` shows where the time goes without Kafka. Nothing here is part of the
-package; docs/performance.md says how to read the figures.
+`python -m bench` measures, `python -m bench.profile` shows where the time goes, `python -m bench.quick` whether it still does
+about what it did. Nothing here is part of the package; docs/performance.md says how to read the figures.
 """

@@ -99,6 +99,17 @@ def compare_rows(topic: str, keys: set[bytes], rows: Mapping[bytes, bytes], want
     return comparison
 
 
+def compare_values(topic: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Comparison:
+    """A table that was read already."""
+    comparison = Comparison(topic, len(wanted), found=len(found), missing=len(wanted.keys() - found.keys()))
+    for key, value in found.items():
+        if key not in wanted:
+            _wrong(comparison, f"row {key!r} is not expected")
+        elif value != wanted[key]:
+            _wrong(comparison, f"row {key!r}: {differing(wanted[key], value)}")
+    return comparison
+
+
 def differing(expected: Any, found: Any, path: str = "") -> str:
     """Where two JSON values differ first."""
     if not (isinstance(expected, dict) and isinstance(found, dict)):

@@ -25,6 +25,7 @@ def describe(own_broker: bool) -> dict[str, str]:
         "Memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GB",
         "System": platform.platform(terse=True),
         "Kafka": f"{_kafka()}, one node, its own defaults but for -Xmx1g" if own_broker else "not ours",
+        "Java": _java(),
         "Python": platform.python_version(),
         "Libraries": ", ".join(f"{name} {version(name)}" for name in MEASURED),
         "Load before": " ".join(f"{load:.1f}" for load in os.getloadavg()),
@@ -47,6 +48,12 @@ def _kafka() -> str:
     return next((f"Apache Kafka {jar[1]}" for jar in jars if jar), "unknown")
 
 
+def _java() -> str:
+    """What runs the broker and Kafka Streams."""
+    said = _said("java", "-version").splitlines()
+    return said[-1] if said else "unknown"
+
+
 def _commit() -> str:
     """The commit, and whether the packages differ from it."""
     commit = _git("rev-parse", "--short=12", "HEAD")
@@ -55,8 +62,13 @@ def _commit() -> str:
 
 
 def _git(*arguments: str) -> str:
+    return _said("git", *arguments)
+
+
+def _said(*command: str) -> str:
+    """What a command says; nothing if it fails or is not there. Java tells its version where errors go."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return ""
-    return done.stdout.strip()
+    return "" if done.returncode else (done.stdout or done.stderr).strip()

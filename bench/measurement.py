@@ -2,16 +2,19 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from bench.inputs import Inputs
 from bench.processes import Usage
+from npstream.settings_sources import PREFIX
 
 TIMEOUT_S = 120.0
 """Bound of the start and the end of a run, on a busy machine."""
-SLOWEST = 200
+SLOWEST = 500
 """Responses/s below which a run is given up: plain Faust reaches 2,300 on a quiet machine with two cores."""
 DISTURBED = 0.1
 """Share of the machine that others may take before a figure is called disturbed."""
@@ -29,9 +32,14 @@ class Ground:
     broker_pid: int | None
     """None for a broker that is not ours: its processor time is then not known."""
     folder: Path
-    """For logs."""
+    """For logs, and what peers keep on the disk."""
     day: int
     """First UTC day of the stream, since 1970-01-01."""
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The stream in topics, which lines share."""
+        return Inputs(self.bootstrap, self.day)
 
 
 @dataclass
@@ -47,13 +55,13 @@ class Measurement:
     others_cpu_s: float
     """Of everything else on the machine: what disturbed the run."""
     peak_rss_mb: float
-    """Of the worker, since its start."""
+    """Of the worker, since its start; of several processes the sum, what they share counted for each."""
     failures: list[str] = field(default_factory=list)
     """What differs from the recount; a figure counts only without."""
     records: dict[str, int] = field(default_factory=dict)
     """Of each topic."""
     details: dict[str, float] = field(default_factory=dict)
-    """What the worker's metrics say of its batches."""
+    """What the worker says of its batches."""
 
     @classmethod
     def between(cls, line: str, responses: int, began: Usage, ended: Usage, peak_rss_mb: float) -> "Measurement":
@@ -75,9 +83,11 @@ class Measurement:
         return self.responses / self.seconds
 
     @property
-    def cpu_rate(self) -> float:
-        """Responses for each second of the worker's processor time: what the rate would be if it never waited."""
-        return self.responses / self.cpu_s
+    def transaction_ms(self) -> float | None:
+        """How long a transaction took on average, from its beginning to its commit; None if nothing was told of it."""
+        seconds = sum(value for name, value in self.details.items() if name.endswith("transaction_s"))
+        batches = sum(value for name, value in self.details.items() if name.endswith("batches"))
+        return 1000 * seconds / batches if batches else None
 
     @property
     def disturbance(self) -> float | None:
@@ -99,6 +109,16 @@ class Line(Protocol):
 
     def run(self, ground: Ground, number: int) -> Measurement:
         """Do it once, in topics of its own that are gone afterwards; numbers are never the same. Raises RunFailed."""
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of an environment is no setting of npstream's: a line has the defaults, and what it is told to have."""
+    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+
+
+def as_variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings as npstream reads them from its environment."""
+    return {PREFIX + name.upper(): value for name, value in settings.items()}
 
 
 def wait(condition: Callable[[], bool], what: str, timeout_s: float, poll_s: float) -> None:

@@ -4,27 +4,26 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from bench.checking import Checked
-from bench.filling import fill
-from bench.measurement import Ground, Measurement, RunFailed, time_limit_s
+from bench.inputs import PARTITIONS
+from bench.measurement import Ground, Measurement, RunFailed, as_variables, time_limit_s, without_settings
 from bench.npstream_outputs import comparisons
-from bench.processes import Usage, peak_rss_mb
+from bench.process_tree import Footprint, tree, usage
 from bench.reading import read
-from bench.stream import Answer, answers, canonical_record, raw_record
-from bench.truth import Truth
+from bench.stream import Answer, canonical_record, raw_record
 from bench.watching import Look, Watch, total
 from npstream.admin import connect
 from npstream.broker import HOST, free_port
 from npstream.child import Child
+from npstream.memory import no_collections
 from npstream.settings import AGENTS, Settings
 from npstream.topic_plan import planned_topics
 from schemas import topics
 from tests.kafka.topics import TopicAdmin
 
-PARTITIONS = 4
-"""Of every topic of every line."""
 STOP_TIMEOUT_S = 30.0
 """A worker ends within seconds when asked."""
 
@@ -48,16 +47,22 @@ class NpstreamLine:
         """See `bench.measurement.Line`."""
         environment = self._environment(ground.bootstrap, f"bench-{number}")
         settings = Settings.load(environ=environment)
+        admin = TopicAdmin(ground.bootstrap)
+        written = {topic.name for topic in planned_topics(settings)}
+        if ground.inputs.holds(self.source, self.responses, self.encode, self.headers):
+            written.remove(self.source)
+        _clear(ground, admin, written)
         asyncio.run(_create(settings))
         try:
-            fill(ground.bootstrap, self.source, answers(self.responses, ground.day), self.encode, self.headers)
+            ground.inputs.fill(self.source, self.responses, self.encode, self.headers)
             measurement = self._measure(ground, settings, environment)
-            truth = Truth(answers(self.responses, ground.day))
-            checked = Checked(list(comparisons(settings, truth, lambda topic: read(ground.bootstrap, topic))))
+            truth = ground.inputs.truth(self.responses)
+            with no_collections():
+                checked = Checked(list(comparisons(settings, truth, lambda topic: read(ground.bootstrap, topic))))
             measurement.records = checked.records
             measurement.failures += checked.failures
         finally:
-            TopicAdmin(ground.bootstrap).delete(*(topic.name for topic in planned_topics(settings)))
+            _clear(ground, admin, written - {self.source})
         return measurement
 
     def _measure(self, ground: Ground, settings: Settings, environment: Mapping[str, str]) -> Measurement:
@@ -68,10 +73,10 @@ class NpstreamLine:
                 f"http://{HOST}:{settings.http_port}",
                 self.agents[0],
                 lambda: worker.alive,
-                lambda: Usage.now(worker.pid, ground.broker_pid),
+                lambda: usage(worker.pid, ground.broker_pid),
             )
             before, done = watch.until_processed(self.responses, "rollups" in self.agents, time_limit_s(self.responses))
-            peak = peak_rss_mb(worker.pid)
+            peak = Footprint.of(tree(worker.pid)).peak_mb
             worker.stop(STOP_TIMEOUT_S)
         except RunFailed as error:
             raise RunFailed(f"{self.name}: {error}; its log ends:\n{worker.tail()}") from error
@@ -85,7 +90,6 @@ class NpstreamLine:
 
     def _environment(self, bootstrap: str, app_id: str) -> dict[str, str]:
         """This process's environment, with no other settings than these."""
-        foreign = {name: value for name, value in os.environ.items() if not name.startswith("NPSTREAM_")}
         own = {
             **self.tuning,
             "bootstrap": bootstrap,
@@ -95,34 +99,29 @@ class NpstreamLine:
             "http_host": HOST,
             "http_port": str(free_port()),
         }
-        return foreign | {f"NPSTREAM_{name.upper()}": value for name, value in own.items()}
+        return without_settings(os.environ) | as_variables(own)
 
 
-def scoring_line(responses: int, tuning: Mapping[str, str] | None = None) -> NpstreamLine:
+def scoring_line(responses: int, tuning: Mapping[str, str] | None = None, processes: int = 1) -> NpstreamLine:
     """The work that the peers do, and all that npstream does beyond it."""
-    return NpstreamLine(
-        "scoring",
-        "npstream, scoring",
-        ("scoring",),
-        topics.RESPONSES,
-        canonical_record,
-        responses,
-        tuning=tuning or {},
-    )
+    name, title, tuning = _in_processes("scoring", "npstream, scoring", tuning, processes)
+    return NpstreamLine(name, title, ("scoring",), topics.RESPONSES, canonical_record, responses, tuning=tuning)
 
 
-def whole_line(responses: int, tuning: Mapping[str, str] | None = None) -> NpstreamLine:
-    """From raw responses to the tables of segments, three hops, in one process."""
-    return NpstreamLine(
-        "whole",
-        "npstream, all agents",
-        AGENTS,
-        topics.RAW,
-        raw_record,
-        responses,
-        headers={"nps-source": b"canonical"},
-        tuning=tuning or {},
-    )
+def whole_line(responses: int, tuning: Mapping[str, str] | None = None, processes: int = 1) -> NpstreamLine:
+    """From raw responses to the tables of segments, three hops."""
+    name, title, tuning = _in_processes("whole", "npstream, all agents", tuning, processes)
+    headers = {"nps-source": b"canonical"}
+    return NpstreamLine(name, title, AGENTS, topics.RAW, raw_record, responses, headers, tuning)
+
+
+def _in_processes(
+    name: str, title: str, tuning: Mapping[str, str] | None, processes: int
+) -> tuple[str, str, Mapping[str, str]]:
+    """Name, title and settings of a line whose worker runs in several processes."""
+    if processes == 1:
+        return name, title, tuning or {}
+    return f"{name}-{processes}", f"{title}, {processes} processes", {**(tuning or {}), "processes": str(processes)}
 
 
 def _details(look: Look) -> dict[str, float]:
@@ -138,6 +137,12 @@ def _details(look: Look) -> dict[str, float]:
             seconds = total(look.samples, "npstream_batch_stage_seconds_sum", unit=unit, stage=stage)
             details[f"{unit}_{stage}_s"] = round(seconds, 2)
     return details
+
+
+def _clear(ground: Ground, admin: TopicAdmin, names: AbstractSet[str]) -> None:
+    """Delete what is there of these topics: one that a line writes may be another's source."""
+    admin.delete(*(names & set(admin.names())))
+    ground.inputs.forget(*names)
 
 
 async def _create(settings: Settings) -> None:

@@ -1,37 +1,27 @@
 """Shows results: a table on the terminal, and the same in docs/performance.md."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.measurement import Measurement
-from bench.results import Results, Spread
-
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-"""What lies between them in a document is replaced."""
+from bench.results import FAUST, KSTREAMS, Results, Spread, broker_cpu_s_per_million, cpu_s_per_million, peak_rss_mb, rate
 
 COLUMNS = (
     "Line",
     "Responses",
     "Responses/s",
-    "least to most",
-    "times Faust",
-    "least to most",
-    "by CPU",
-    "CPU µs each",
-    "broker µs each",
+    "x Kafka Streams",
+    "x plain Faust",
+    "CPU s/million",
+    "broker CPU",
     "peak MB",
 )
-"""Without a qualifier a figure is the median of the rounds. `by CPU` is times Faust in responses for each second of the
-worker's processor time."""
+"""Medians of the rounds, from the least to the most in brackets. The broker's processor time is of a million responses, too."""
 
 
 def show(results: Results, console: Console) -> None:
     """Print the summary, and then every round."""
-    summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Median of the rounds")
+    summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Median of the rounds (least to most)")
     for number, column in enumerate(COLUMNS):
         summary.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in _rows(results):
@@ -59,46 +49,20 @@ def markdown(results: Results) -> str:
     return "\n".join(lines)
 
 
-def write_markdown(results: Results, file: Path) -> None:
-    """Replace the figures in a document; one without their place, or that is not there yet, gets them at its end."""
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    before, found, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not found:
-        before, after = (f"{text.rstrip()}\n\n" if text else ""), "\n"
-    file.write_text(f"{before}{BEGIN}\n{markdown(results)}\n{END}{after}", encoding="utf-8")
-
-
 def _rows(results: Results) -> list[list[str]]:
-    rows = []
-    for line in results.lines():
-        responses = results.rounds[0][line].responses
-        rates, ratios = results.spread(line, lambda m: m.rate), results.ratio(line, lambda m: m.rate)
-        rows.append(
-            [
-                results.titles[line],
-                f"{responses:,}",
-                _median(rates, ",.0f"),
-                _range(rates, ",.0f"),
-                _median(ratios, ".1f"),
-                _range(ratios, ".1f"),
-                _median(results.ratio(line, lambda m: m.cpu_rate), ".1f"),
-                _median(results.spread(line, _each(lambda m: m.cpu_s)), ".1f"),
-                _median(results.spread(line, _each(lambda m: m.broker_cpu_s)), ".1f"),
-                _median(results.spread(line, lambda m: m.peak_rss_mb), ".0f"),
-            ]
-        )
-    return rows
-
-
-def _each(seconds: Callable[[Measurement], float | None]) -> Callable[[Measurement], float | None]:
-    """Seconds of a run as µs of each response."""
-
-    def figure(measurement: Measurement) -> float | None:
-        found = seconds(measurement)
-        return None if found is None else found * 1e6 / measurement.responses
-
-    return figure
+    return [
+        [
+            results.titles[line],
+            f"{results.rounds[0][line].responses:,}",
+            _figure(results.spread(line, rate), ",.0f"),
+            _figure(results.ratio(line, KSTREAMS, rate), ".2f"),
+            _figure(results.ratio(line, FAUST, rate), ".1f"),
+            _median(results.spread(line, cpu_s_per_million), ".1f"),
+            _median(results.spread(line, broker_cpu_s_per_million), ".1f"),
+            _median(results.spread(line, peak_rss_mb), ".0f"),
+        ]
+        for line in results.lines()
+    ]
 
 
 def _rounds(results: Results) -> Table:
@@ -130,5 +94,5 @@ def _median(spread: Spread | None, form: str) -> str:
     return "?" if spread is None else format(spread.median, form)
 
 
-def _range(spread: Spread | None, form: str) -> str:
-    return "" if spread is None else f"{spread.least:{form}} to {spread.most:{form}}"
+def _figure(spread: Spread | None, form: str) -> str:
+    return "?" if spread is None else f"{spread.median:{form}} ({spread.least:{form}} to {spread.most:{form}})"

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 from bench.measurement import DISTURBED, Measurement
 
-BASELINE = "faust"
-"""The line that the others are compared with."""
+KSTREAMS, FAUST = "kstreams", "faust"
+BASELINES = (KSTREAMS, FAUST)
+"""The lines that the others are compared with."""
+
+Figure = Callable[[Measurement], float | None]
 
 
 class Spread(NamedTuple):
@@ -57,16 +60,20 @@ class Results:
         """Names of the lines that were measured in every round."""
         return [name for name in self.titles if self.rounds and all(name in measured for measured in self.rounds)]
 
-    def spread(self, line: str, figure: Callable[[Measurement], float | None]) -> Spread | None:
+    def baselines(self) -> list[str]:
+        """Those of the baselines that were measured."""
+        return [name for name in BASELINES if name in self.lines()]
+
+    def spread(self, line: str, figure: Figure) -> Spread | None:
         """A figure of a line over the rounds; None if it is not known."""
         figures = [found for measured in self.rounds if (found := figure(measured[line])) is not None]
         return Spread.of(figures) if figures else None
 
-    def ratio(self, line: str, figure: Callable[[Measurement], float]) -> Spread | None:
-        """How many times the baseline's figure in the same round; None if there is no baseline."""
-        if BASELINE not in self.lines():
+    def ratio(self, line: str, baseline: str, figure: Callable[[Measurement], float]) -> Spread | None:
+        """How many times the baseline's figure in the same round; None if it was not measured."""
+        if baseline not in self.baselines():
             return None
-        return Spread.of([figure(measured[line]) / figure(measured[BASELINE]) for measured in self.rounds])
+        return Spread.of([figure(measured[line]) / figure(measured[baseline]) for measured in self.rounds])
 
     def as_json(self) -> dict[str, Any]:
         """All of it. Durations in s, memory in MB, rates in responses/s."""
@@ -79,12 +86,34 @@ class Results:
             "summary": {
                 line: {
                     "title": self.titles[line],
-                    "responses_per_s": self.spread(line, lambda m: m.rate),
-                    "times_faust": self.ratio(line, lambda m: m.rate),
-                    "times_faust_by_cpu": self.ratio(line, lambda m: m.cpu_rate),
+                    "responses_per_s": self.spread(line, rate),
+                    **{f"times_{baseline}": self.ratio(line, baseline, rate) for baseline in self.baselines()},
+                    "cpu_s_per_million": self.spread(line, cpu_s_per_million),
+                    "broker_cpu_s_per_million": self.spread(line, broker_cpu_s_per_million),
+                    "peak_rss_mb": self.spread(line, peak_rss_mb),
                 }
                 for line in self.lines()
             },
             "failures": self.failures,
             "disturbed": self.disturbed,
         }
+
+
+def rate(measurement: Measurement) -> float:
+    """Responses/s."""
+    return measurement.rate
+
+
+def cpu_s_per_million(measurement: Measurement) -> float:
+    """Seconds of the worker's processor time for each million of responses: also microseconds for each."""
+    return measurement.cpu_s * 1e6 / measurement.responses
+
+
+def broker_cpu_s_per_million(measurement: Measurement) -> float | None:
+    """The same of the broker."""
+    return None if measurement.broker_cpu_s is None else measurement.broker_cpu_s * 1e6 / measurement.responses
+
+
+def peak_rss_mb(measurement: Measurement) -> float:
+    """The most memory of the worker."""
+    return measurement.peak_rss_mb

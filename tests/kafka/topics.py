@@ -31,15 +31,15 @@ class TopicAdmin:
 
     def delete(self, *names: str) -> None:
         """Remove topics with all their records."""
+        if not names:
+            return
         for done in self._client.delete_topics(list(names)).values():
             done.result(VISIBLE_TIMEOUT_S)
         self._wait(lambda known: not known.keys() & set(names), f"the topics {names} are still there")
 
     def wipe(self) -> None:
         """Remove all topics but the broker's own."""
-        names = [name for name in self.names() if not name.startswith("__")]
-        if names:
-            self.delete(*names)
+        self.delete(*(name for name in self.names() if not name.startswith("__")))
 
     def names(self) -> list[str]:
         """All topics, in order."""

@@ -9,13 +9,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from agents.intake import Intake
 from agents.rollups import Rollups
 from agents.scoring import Scoring
-from bench import report, stream
-from bench.checking import Comparison
+from bench import plot, report, stream
+from bench.checking import Comparison, compare_values
+from bench.document import write_into
+from bench.inputs import Inputs
+from bench.lines import DEFAULT, lines
 from bench.measurement import Measurement, RunFailed
 from bench.npstream_outputs import comparisons
 from bench.processes import Usage
 from bench.reading import Stored
-from bench.results import Results
+from bench.results import Results, rate
 from bench.truth import Truth
 from bench.watching import Look, Watch
 from npstream.facts import FACTS, PREFIX
@@ -187,26 +190,72 @@ def measured(line: str, rate: float, failures: Iterable[str] = ()) -> Measuremen
     return Measurement(line, 1000, 1000 / rate, 0.5, 0.1, 0.0, 100.0, list(failures))
 
 
-def test_ratios_are_those_within_a_round() -> None:
+@pytest.fixture
+def results() -> Results:
     rounds = [
-        {"scoring": measured("scoring", 100), "faust": measured("faust", 10)},
-        {"scoring": measured("scoring", 400), "faust": measured("faust", 20)},
-        {"scoring": measured("scoring", 90), "faust": measured("faust", 30, ["lost"])},
+        {"scoring": measured("scoring", 100), "kstreams": measured("kstreams", 50), "faust": measured("faust", 10)},
+        {"scoring": measured("scoring", 400), "kstreams": measured("kstreams", 50), "faust": measured("faust", 20)},
+        {"scoring": measured("scoring", 90), "kstreams": measured("kstreams", 90), "faust": measured("faust", 30, ["lost"])},
     ]
-    results = Results({}, {"scoring": "npstream", "faust": "Faust"}, rounds)
-    ratio = results.ratio("scoring", lambda m: m.rate)
+    return Results({"Kafka": "4"}, {"scoring": "npstream", "kstreams": "Streams", "faust": "Faust"}, rounds)
+
+
+@pytest.mark.parametrize(("baseline", "times"), [("faust", [3, 10, 20]), ("kstreams", [1, 2, 8])])
+def test_ratios_are_those_within_a_round(results: Results, baseline: str, times: list[int]) -> None:
+    ratio = results.ratio("scoring", baseline, rate)
     assert ratio is not None
-    assert [round(figure) for figure in ratio] == [3, 10, 20]
+    assert [round(figure) for figure in ratio] == times
     assert results.failures == ["round 3, faust: lost"]
 
 
-def test_figures_take_the_place_of_older_ones_in_a_document(tmp_path: Path) -> None:
+def test_figures_take_the_place_of_older_ones_in_a_document(tmp_path: Path, results: Results) -> None:
     document = tmp_path / "performance.md"
-    document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
-    results = Results({"Kafka": "4"}, {"scoring": "npstream"}, [{"scoring": measured("scoring", 100)}])
+    document.write_text("before\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nafter\n", encoding="utf-8")
     for _ in range(2):
-        report.write_markdown(results, document)
+        write_into(document, "figures", report.markdown(results))
     text = document.read_text(encoding="utf-8")
-    assert text.startswith(f"before\n{report.BEGIN}\n| Line |")
-    assert text.endswith(f"- Kafka: 4\n{report.END}\nafter\n")
+    assert text.startswith("before\n<!-- figures: begin -->\n| Line |")
+    assert text.endswith("- Kafka: 4\n<!-- figures: end -->\nafter\n")
     assert "old" not in text
+
+
+def test_a_line_without_a_baseline_has_no_ratio_and_is_shown_all_the_same(tmp_path: Path) -> None:
+    alone = Results({}, {"scoring": "npstream"}, [{"scoring": measured("scoring", 100)}])
+    assert alone.ratio("scoring", "faust", rate) is None
+    assert "| npstream | 1,000 | 100 (100 to 100) |" in report.markdown(alone)
+    plot.draw(alone, tmp_path / "alone.png")
+    assert (tmp_path / "alone.png").stat().st_size
+
+
+def test_the_plot_is_a_picture_whose_title_says_how_many_times_as_fast(tmp_path: Path, results: Results) -> None:
+    plot.draw(results, tmp_path / "figures.png")
+    assert (tmp_path / "figures.png").read_bytes().startswith(b"\x89PNG")
+    assert plot.message(results) == "npstream: 2.0 times Streams and 10.0 times Faust, and exactly once"
+
+
+@pytest.mark.parametrize(
+    "found", [{"a": 1}, {"a": 1, "b": 3}, {"a": 1, "b": 2, "c": 3}, {}], ids=["lost", "changed", "added", "empty"]
+)
+def test_a_spoiled_table_fails(found: dict[str, int]) -> None:
+    assert compare_values("accounts", {"a": 1, "b": 2}, {"a": 1, "b": 2}).equal
+    assert not compare_values("accounts", {"a": 1, "b": 2}, found).equal
+
+
+def test_every_line_that_is_measured_is_known_and_has_a_name_of_its_own() -> None:
+    known = lines(2_000, 1_000, {})
+    assert set(DEFAULT) <= set(known)
+    assert len({line.title for line in known.values()}) == len(known)
+    compared = {name for name in DEFAULT if known[name].responses == 2_000}
+    assert compared == {"engine", "scoring", "scoring-2", "kstreams", "aiokafka", "limit"}
+
+
+def test_a_topic_is_filled_again_only_with_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled: list[tuple[str, int]] = []
+    monkeypatch.setattr("bench.inputs.fill", lambda _, topic, stream, *rest: filled.append((topic, len(list(stream)))))
+    inputs = Inputs("nowhere", DAY)
+    for responses in (10, 10, 20):
+        inputs.fill("a", responses, stream.raw_record)
+    inputs.forget("a")
+    inputs.fill("a", 20, stream.raw_record)
+    assert filled == [("a", 10), ("a", 20), ("a", 20)]
+    assert not inputs.holds("a", 20, stream.canonical_record)

@@ -1,33 +1,18 @@
-"""The work of scoring as a plain Faust agent does it, with Faust's tables and topics and nothing of npstream:
-
-1. Decode the response, classify its score.
-2. Per respondent, in a table: the last category and score. Another category than before is a change event.
-3. Per account, in a table: promoters, passives and detractors by UTC day, for the last 90 days.
-4. A detractor event for each detractor.
-
-At least once. There are no windows, no history, no corrections, no duplicates, no segments, no dead letters: a part of what
-npstream does with each response. It processes PEER_RESPONSES responses and ends; when the first one comes, and when all is
-written, it prints a line of JSON.
-"""
+"""The peers' work as a plain Faust agent does it, with Faust's tables and topics and nothing else."""
 
 # mypy: disable-error-code="misc, call-arg, untyped-decorator"
 # (Faust's classes and decorators carry no types.)
 
 import asyncio
-import json
 import os
-import resource
-import time
 from collections.abc import AsyncIterator
 
 import faust
 
-PARTITIONS = int(os.environ["PEER_PARTITIONS"])
-RESPONSES = int(os.environ["PEER_RESPONSES"])
+from bench.peers.telling import Work, tell
+
 KEPT_DAYS = 90
 DAY_S = 86_400
-STDOUT = 1
-"""Written to directly: Faust makes log records of what is printed."""
 POLL_S = 0.05
 """Pause between two looks at whether all responses are processed."""
 
@@ -70,42 +55,30 @@ class Detractor(faust.Record, serializer="json", include_metadata=False):
     responded_at: int
 
 
+work = Work.told()
 app = faust.App(
-    os.environ["PEER_GROUP"],
-    broker="kafka://" + os.environ["PEER_BOOTSTRAP"],
+    work.group,
+    broker="kafka://" + work.bootstrap,
     store="memory://",
-    topic_partitions=PARTITIONS,
+    topic_partitions=work.partitions,
     topic_replication_factor=1,
     web_enabled=False,
     consumer_auto_offset_reset="earliest",
     stream_buffer_maxsize=4096,
     broker_commit_interval=1.0,
-    datadir=os.environ["PEER_FOLDER"],
+    datadir=work.folder,
 )
-responses = app.topic(os.environ["PEER_INPUT"], key_type=str, value_type=Response, partitions=PARTITIONS)
-changes = app.topic(os.environ["PEER_CHANGES"], key_type=str, value_type=Change, partitions=PARTITIONS)
-detractors = app.topic(os.environ["PEER_DETRACTORS"], key_type=str, value_type=Detractor, partitions=PARTITIONS)
-respondents = app.Table("respondents", default=None, partitions=PARTITIONS)
-accounts = app.Table("accounts", default=dict, partitions=PARTITIONS)
+responses = app.topic(work.source, key_type=str, value_type=Response, partitions=work.partitions)
+changes = app.topic(work.changes, key_type=str, value_type=Change, partitions=work.partitions)
+detractors = app.topic(work.detractors, key_type=str, value_type=Detractor, partitions=work.partitions)
+respondents = app.Table("respondents", default=None, partitions=work.partitions)
+accounts = app.Table("accounts", default=dict, partitions=work.partitions)
 
 
 class Progress:
     """How many responses were processed."""
 
     processed = 0
-
-
-def say(event: str) -> None:
-    """Print when it is, and what this process has used so far."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    said = {
-        "peer": "faust",
-        "event": event,
-        "at": time.time(),
-        "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_rss_kb": used.ru_maxrss,
-    }
-    os.write(STDOUT, b"\n" + json.dumps(said, separators=(",", ":")).encode() + b"\n")
 
 
 def category(score: int) -> str:
@@ -118,7 +91,7 @@ async def score(stream: AsyncIterator[Response]) -> None:
     """One response after another."""
     async for response in stream:
         if not Progress.processed:
-            say("began")
+            tell("began")
         now = category(response.score)
         before = respondents.get(response.respondent_id)
         respondents[response.respondent_id] = [now, response.score]
@@ -162,11 +135,11 @@ async def score(stream: AsyncIterator[Response]) -> None:
 @app.task
 async def report() -> None:
     """When all is processed: flush, commit, say what it took."""
-    while Progress.processed < RESPONSES:  # noqa: ASYNC110 an event would cost the agent a call for each response
+    while Progress.processed < work.responses:  # noqa: ASYNC110 an event would cost the agent a call for each response
         await asyncio.sleep(POLL_S)
     await asyncio.sleep(0)  # lets the agent acknowledge the last response
     await app.producer.flush()
     await app.consumer.commit()  # does no more than wait if a commit is under way,
     await app.consumer.commit()  # so once more
-    say("ended")
+    tell("ended")
     os._exit(0)  # an orderly stop takes seconds, and all is written

@@ -1,0 +1,1 @@
+"""Quix Streams: at least once, its state in RocksDB and a changelog."""
