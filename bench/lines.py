@@ -9,7 +9,7 @@ from bench.checking import Comparison, compare_values
 from bench.engine.worker import UNIT
 from bench.machine import ROOT
 from bench.measurement import Line, RunFailed, as_variables
-from bench.npstream_line import scoring_line, whole_line
+from bench.npstream_line import COMPILED, compiled_line, scoring_line, whole_line
 from bench.peer_line import Check, PeerLine
 from bench.peer_state import ReadState, from_bytewax, from_changelogs, from_engine, from_quix
 from bench.peers.telling import Work
@@ -52,6 +52,7 @@ def lines(responses: int, slow_responses: int, tuning: Mapping[str, str]) -> dic
         ),
         scoring_line(responses, tuning),
         scoring_line(responses, tuning, processes=2),
+        compiled_line(responses, tuning),
         PeerLine(KSTREAMS, "Kafka Streams 4.1", responses, _java(), _state(from_changelogs)),
         PeerLine(
             f"{KSTREAMS}-rocksdb", "Kafka Streams 4.1, RocksDB", responses, _java(), _state(from_changelogs),
@@ -78,6 +79,8 @@ def check_installed(chosen: Iterable[str]) -> None:
         folder = runs_on.get(name)
         if folder is not None and not (PEERS / folder / ".installed").exists():
             raise RunFailed(f"{name}: what it runs on is not in {PEERS / folder}: make peers")
+        if name == "scoring-compiled" and not (COMPILED / ".installed").exists():
+            raise RunFailed(f"{name}: nothing is compiled in {COMPILED}: make compiled")
 
 
 def _python(peer: str) -> tuple[str, ...]:

@@ -5,10 +5,12 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from bench.checking import Checked
 from bench.inputs import PARTITIONS
+from bench.machine import ROOT
 from bench.measurement import Ground, Measurement, RunFailed, as_variables, time_limit_s, without_settings
 from bench.npstream_outputs import comparisons
 from bench.process_tree import Footprint, tree, usage
@@ -24,6 +26,8 @@ from npstream.topic_plan import planned_topics
 from schemas import topics
 from tests.kafka.topics import TopicAdmin
 
+COMPILED = ROOT / ".compiled"
+"""Where `make compiled` puts it."""
 STOP_TIMEOUT_S = 30.0
 """A worker ends within seconds when asked."""
 
@@ -42,6 +46,8 @@ class NpstreamLine:
     """Of every source record."""
     tuning: Mapping[str, str] = field(default_factory=dict)
     """Settings other than the defaults, to see what they bring."""
+    packages: Path | None = None
+    """Where npstream is taken from; None: from where this is."""
 
     def run(self, ground: Ground, number: int) -> Measurement:
         """See `bench.measurement.Line`."""
@@ -67,7 +73,7 @@ class NpstreamLine:
 
     def _measure(self, ground: Ground, settings: Settings, environment: Mapping[str, str]) -> Measurement:
         log = ground.folder / f"{settings.app_id}.log"
-        worker = Child([sys.executable, "-m", "npstream", "worker"], log, environment)
+        worker = Child([sys.executable, "-P", "-m", "npstream", "worker"], log, environment)
         try:
             watch = Watch(
                 f"http://{HOST}:{settings.http_port}",
@@ -99,13 +105,20 @@ class NpstreamLine:
             "http_host": HOST,
             "http_port": str(free_port()),
         }
-        return without_settings(os.environ) | as_variables(own)
+        path = {} if self.packages is None else {"PYTHONPATH": str(self.packages)}
+        return without_settings(os.environ) | as_variables(own) | path
 
 
 def scoring_line(responses: int, tuning: Mapping[str, str] | None = None, processes: int = 1) -> NpstreamLine:
     """The work that the peers do, and all that npstream does beyond it."""
     name, title, tuning = _in_processes("scoring", "npstream, scoring", tuning, processes)
     return NpstreamLine(name, title, ("scoring",), topics.RESPONSES, canonical_record, responses, tuning=tuning)
+
+
+def compiled_line(responses: int, tuning: Mapping[str, str] | None = None) -> NpstreamLine:
+    """The same with the hot path compiled (deploy/compile.py)."""
+    line = scoring_line(responses, tuning)
+    return replace(line, name="scoring-compiled", title=f"{line.title}, compiled", packages=COMPILED)
 
 
 def whole_line(responses: int, tuning: Mapping[str, str] | None = None, processes: int = 1) -> NpstreamLine:

@@ -1,4 +1,4 @@
-"""Which processors a worker hosts under which settings: one unit an agent, named like it."""
+"""What a worker is made of under which settings: one unit an agent, named like it, the engine's bounds, and the brokers."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from agents.scoring import Scoring, ScoringSettings
 from npstream.settings import Settings
 from schemas.vendors.adapter import SourceSettings
 from streams.checking import OpeningRules
+from streams.kafka_broker import KafkaBroker
 from streams.processor import Processor
 from streams.task import TaskRules
 
@@ -32,6 +33,15 @@ PROCESSORS: dict[str, Callable[[Settings], Processor]] = {"intake": _intake, "sc
 def processor(name: str, settings: Settings) -> Processor:
     """The agent of this name, under these settings."""
     return PROCESSORS[name](settings)
+
+
+def cluster(settings: Settings) -> KafkaBroker:
+    """The brokers, not connected yet."""
+    return KafkaBroker(
+        settings.connection(),
+        transaction_timeout_ms=settings.transaction_timeout_ms,
+        compression=None if settings.compression == "none" else settings.compression,
+    )
 
 
 def task_rules(settings: Settings) -> TaskRules:

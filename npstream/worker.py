@@ -15,7 +15,7 @@ from npstream.ending import LAST_RESORT_S, end_now, end_within
 from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
 from npstream.findings import Status
-from npstream.hosting import processor, task_rules
+from npstream.hosting import cluster, processor, task_rules
 from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.permissions import Denied, permission_findings
 from npstream.settings import Settings
@@ -24,7 +24,6 @@ from npstream.topic_plan import planned_topics
 from streams.broker import BrokerAway, Ends
 from streams.closing import forget
 from streams.health import Health, PortTaken
-from streams.kafka_broker import KafkaBroker
 from streams.lag import Progress, lag
 from streams.metrics import EngineMetrics, Reading, Readings
 from streams.phase import Phase
@@ -59,11 +58,7 @@ class Worker:
         self.health = Health(self.registry, self.problems)
         self._connection = settings.connection()
         self._admission = Admission(self._connection, settings.give_up_after_s)
-        self._broker = KafkaBroker(
-            self._connection,
-            transaction_timeout_ms=settings.transaction_timeout_ms,
-            compression=None if settings.compression == "none" else settings.compression,
-        )
+        self._broker = cluster(settings)
         self._stop = asyncio.Event()
         self._reason: str | None = None
         self._lags: dict[tuple[str, int], tuple[int, float]] = {}

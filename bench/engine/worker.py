@@ -11,12 +11,11 @@ from prometheus_client import CollectorRegistry
 from bench.engine.tally import Tally
 from bench.peers.telling import Work, tell
 from npstream.facts import FACTS, PREFIX
-from npstream.hosting import task_rules
+from npstream.hosting import cluster, task_rules
 from npstream.invocation import run_async
 from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.settings import Settings
 from streams.execution import Batch
-from streams.kafka_broker import KafkaBroker
 from streams.metrics import EngineMetrics
 from streams.processor import Outbox, Record, State, StreamTime
 from streams.task_name import TaskName
@@ -65,7 +64,7 @@ async def process(work: Work, settings: Settings) -> None:
     tune_collector(settings.gc_threshold)
     keep_freed_memory()
     connection = settings.connection()
-    broker = KafkaBroker(connection, transaction_timeout_ms=settings.transaction_timeout_ms)
+    broker = cluster(settings)
     counting = Counting(work.responses)
     fatal: list[str] = []
 
