@@ -127,6 +127,10 @@ class Nowhere:
         sent.set_result(_STORED)
         return sent
 
+    def forget(self) -> None:
+        """Let go of what was sent."""
+        self._sent.clear()
+
     def read(self, wanted: Callable[[str], bool]) -> Iterator[Unpacked]:
         """The records of the wanted topics since the last call, as a consumer would get them."""
         sent, self._sent = self._sent, []
