@@ -12,9 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
@@ -22,7 +23,7 @@ from rich.console import Console
 from bench import busy_accounts, machine, sections, state_measures, state_report
 from bench.population import RESPONDENTS_PER_ACCOUNT
 from bench.scoring_tasks import names
-from bench.state_measures import Built, Plan, Restored
+from bench.state_measures import Plan, Restored
 from bench.state_report import Size
 from schemas import topics
 from tests.kafka.broker import KafkaBroker, KafkaUnavailable
@@ -128,8 +129,8 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
 
 def _measure(plan: Plan, kafka: bool) -> Size:
     """Each part in a fresh process. Raises SizeFailed, KafkaUnavailable."""
-    built: Built = _apart(state_measures.build, plan)
-    from_memory: Restored = _apart(state_measures.restore_from_memory, plan, built.records)
+    built = _apart(state_measures.build, plan)
+    from_memory = _apart(state_measures.restore_from_memory, plan, built.records)
     from_kafka: Restored | None = None
     if kafka:
         with _kafka(plan) as bootstrap:
@@ -138,11 +139,11 @@ def _measure(plan: Plan, kafka: bool) -> Size:
     return Size(plan.respondents, plan.tasks, built, from_memory, from_kafka)
 
 
-def _apart(work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+def _apart(work: Callable[Concatenate[Plan, P], R], plan: Plan, *arguments: P.args, **named: P.kwargs) -> R:
     """Do it in a fresh process. Raises SizeFailed if that ends."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         try:
-            return process.submit(work, *arguments, **named).result()
+            return process.submit(partial(state_measures.prepared, work, plan, *arguments, **named)).result()
         except BrokenProcessPool as error:
             raise SizeFailed(f"{work.__name__} ended: is there enough memory?") from error
 

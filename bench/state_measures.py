@@ -4,11 +4,11 @@ back would be another one's."""
 import asyncio
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import uvloop
 
@@ -40,6 +40,9 @@ WARM_UP = Population(2_000)
 """What is processed before memory is looked at."""
 SHOWN_S = 20.0
 """Between two lines of progress."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,7 @@ def settings_of(tasks: int) -> Settings:
 
 
 def build(plan: Plan) -> Built:
-    """Process the year, and then the loads. To be called in a fresh process."""
-    prepare(plan.tasks)
+    """Process the year, and then the loads."""
     before = resident_bytes()
     population, tasks = plan.population, ScoringTasks(plan.tasks, settings_of(plan.tasks))
     began = time.monotonic()
@@ -157,8 +159,7 @@ def build(plan: Plan) -> Built:
 
 
 def restore_from_memory(plan: Plan, records: Sequence[int]) -> Restored:
-    """Open all tasks from what `build` has kept. To be called in a fresh process."""
-    prepare(plan.tasks)
+    """Open all tasks from what `build` has kept."""
     before = resident_bytes()
     settings, executions, seconds = settings_of(plan.tasks), [], 0.0
     for name in names(plan.tasks):
@@ -171,8 +172,7 @@ def restore_from_memory(plan: Plan, records: Sequence[int]) -> Restored:
 
 
 def restore_from_kafka(plan: Plan, records: Sequence[int], bootstrap: str) -> Restored:
-    """Open all tasks, one after the other, from topics that `write_to_kafka` has filled. To be called in a fresh process."""
-    prepare(plan.tasks)
+    """Open all tasks, one after the other, from topics that `write_to_kafka` has filled."""
     before = resident_bytes()
     executions, seconds = uvloop.run(_restore_from_kafka(plan, bootstrap))
     return Restored(sum(records), seconds, _fingerprint(executions), resident_bytes() - before)
@@ -204,15 +204,17 @@ async def _write_to_kafka(plan: Plan, bootstrap: str) -> None:
         await broker.stop()
 
 
-def prepare(tasks: int) -> None:
-    """Treat memory as a worker does, and let all that is made once be made."""
-    settings = settings_of(tasks)
+def prepared(work: Callable[Concatenate[Plan, P], R], plan: Plan, *arguments: P.args, **named: P.kwargs) -> R:
+    """Do a part of the work in this process, a fresh one: memory is treated as a worker does, and what is made once is made."""
+    settings = settings_of(plan.tasks)
     tune_collector(settings.gc_threshold)
     keep_freed_memory()
-    warm = ScoringTasks(tasks, settings)
+    warm = ScoringTasks(plan.tasks, settings)
     warm.weigh(WARM_UP.year(), Weighed(), BUILT)
     warm.time(WARM_UP.later(0, BUILT))
+    del warm
     freeze()
+    return work(plan, *arguments, **named)
 
 
 class _Later:
