@@ -127,6 +127,10 @@ class Nowhere:
         sent.set_result(_STORED)
         return sent
 
+    def sent(self) -> Iterator[tuple[str, bytes]]:
+        """Topic and bytes of the record batches that were sent and not forgotten."""
+        return ((topic, built) for topic, _, built in self._sent)
+
     def forget(self) -> None:
         """Let go of what was sent."""
         self._sent.clear()

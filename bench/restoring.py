@@ -68,7 +68,7 @@ class Shelf:
 
     async def fence(self, transactional_id: str, changelog: str, partition: int) -> ports.Writer:
         """See `streams.broker.Broker`."""
-        return _Forgetting()
+        return Forgetting()
 
     async def ends(self, topic: str, partition: int) -> ports.Ends:
         """See `streams.broker.Broker`."""
@@ -108,7 +108,7 @@ class Shelf:
         return None
 
 
-class _Forgetting:
+class Forgetting:
     """A `streams.broker.Writer` that writes nothing."""
 
     def draft(self) -> Draft:

@@ -46,8 +46,8 @@ class ScoringTasks:
         ]
         self._offsets = [0] * tasks
 
-    def records(self, answers: Iterable[Answer]) -> list[list[Unpacked]]:
-        """The records of nps.responses that bring the answers, by task; each arrives when it was given."""
+    def records(self, answers: Iterable[Answer], arrived_ms: int | None = None) -> list[list[Unpacked]]:
+        """The records of nps.responses that bring the answers, by task; each arrives when it was given, unless that is said."""
         tasks = len(self.executions)
         found: list[list[Unpacked]] = [[] for _ in range(tasks)]
         for answer in answers:
@@ -55,13 +55,16 @@ class ScoringTasks:
             task = partition_of(key, tasks)
             offset, self._offsets[task] = self._offsets[task], self._offsets[task] + 1
             value = canonical_record(answer)
-            found[task].append(Unpacked(topics.RESPONSES, task, offset, answer.responded_at, key, value, ()))
+            timestamp = answer.responded_at if arrived_ms is None else arrived_ms
+            found[task].append(Unpacked(topics.RESPONSES, task, offset, timestamp, key, value, ()))
         return found
 
-    def weigh(self, answers: Iterable[Answer], draft: Weighed, batch_records: int | None = None) -> int:
+    def weigh(
+        self, answers: Iterable[Answer], draft: Weighed, batch_records: int | None = None, arrived_ms: int | None = None
+    ) -> int:
         """Process them, in batches of so many records or of the default size; how many batches they took."""
         batches = 0
-        for task, records in enumerate(self.records(answers)):
+        for task, records in enumerate(self.records(answers, arrived_ms)):
             for share in self._shares(records, batch_records):
                 execution = self.executions[task]
                 batch = execution.process(share, share[-1].timestamp, draft)

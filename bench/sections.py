@@ -1,14 +1,35 @@
-"""Tables in documents: each program replaces what lies between its own pair of markers."""
+"""Tables on the terminal and in documents, where each program replaces what lies between its own pair of markers."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from rich import box
+from rich import table as rich_table
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """As Markdown; the first `left` columns are text, the others numbers."""
-    ruler = ["---"] * left + ["---:"] * (len(heads) - left)
-    lines = [f"| {' | '.join(heads)} |", f"|{'|'.join(ruler)}|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+class Table(NamedTuple):
+    """Heads, and rows of text; the first columns, `left` of them, are no numbers."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int = 1
+
+    def for_terminal(self) -> rich_table.Table:
+        """For rich."""
+        table = rich_table.Table(box=box.SIMPLE_HEAD, pad_edge=False, title=self.title)
+        for number, head in enumerate(self.heads):
+            table.add_column(head, justify="left" if number < self.left else "right")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def for_document(self) -> str:
+        """As Markdown."""
+        ruler = ["---"] * self.left + ["---:"] * (len(self.heads) - self.left)
+        lines = [f"**{self.title}**", "", f"| {' | '.join(self.heads)} |", f"|{'|'.join(ruler)}|"]
+        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows)])
 
 
 def replace(file: Path, name: str, text: str) -> None:
@@ -20,3 +41,8 @@ def replace(file: Path, name: str, text: str) -> None:
     if not found:
         before, after = (f"{document.rstrip()}\n\n" if document else ""), "\n"
     file.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def described(machine: dict[str, str]) -> str:
+    """Where figures were taken, for a document."""
+    return "\n".join(f"- {name}: {value}" for name, value in machine.items())

@@ -112,8 +112,7 @@ def main(
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if markdown is not None and not failures:
         parts = [found.for_document() for found in tables]
-        parts.append("\n".join(f"- {name}: {value}" for name, value in described.items()))
-        sections.replace(markdown, SECTION, "\n\n".join(parts))
+        sections.replace(markdown, SECTION, "\n\n".join([*parts, sections.described(described)]))
     sys.exit(1 if failures else 0)
 
 

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from rich import box
-from rich.table import Table as RichTable
-
-from bench import sections
 from bench.busy_accounts import Busy
+from bench.sections import Table
 from bench.state_measures import Built, Restored
 
 MB = 1 << 20
@@ -42,28 +39,6 @@ class Size:
     def as_json(self) -> dict[str, Any]:
         """All figures; durations in s, sizes in bytes."""
         return asdict(self)
-
-
-class Table(NamedTuple):
-    """Heads, and rows of text; the first columns, `left` of them, are no numbers."""
-
-    title: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    left: int = 1
-
-    def for_terminal(self) -> RichTable:
-        """For rich."""
-        table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=self.title)
-        for number, head in enumerate(self.heads):
-            table.add_column(head, justify="left" if number < self.left else "right")
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def for_document(self) -> str:
-        """As Markdown."""
-        return f"**{self.title}**\n\n{sections.table(self.heads, self.rows, self.left)}"
 
 
 def tables(sizes: Sequence[Size], busy: Sequence[Busy]) -> list[Table]:
