@@ -25,6 +25,7 @@ from streams.phase import Phase
 from streams.record_batches import Packed
 from streams.task import Task
 from streams.task_name import TaskName
+from streams.turns import Turns
 from tests.endurance.pacing import Pace
 
 COMMIT_S = 0.01
@@ -165,13 +166,13 @@ async def turn(
 ) -> Turned:
     """Open all tasks, release them, and send `per_second` responses until all accounts are rolled and `after_s` longer."""
     settings = Settings(partitions=len(files))
-    midnight = _Midnight(len(files))
+    midnight, turns = _Midnight(len(files)), Turns()
     kept: list[bytes] = []
     tasks = []
     for name in names(len(files)):
         shelf = _Yesterday(name, len(files), files[name.partition], records[name.partition], midnight.turned, kept)
         scoring = processor(Scoring.name, settings)
-        tasks.append(Task(name, [scoring], shelf, midnight, task_rules(settings), midnight, lambda: OWNER, _fatal))
+        tasks.append(Task(name, [scoring], shelf, midnight, task_rules(settings), midnight, lambda: OWNER, _fatal, turns))
     for task in tasks:
         task.start()
     await midnight.struck()

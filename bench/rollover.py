@@ -133,9 +133,9 @@ def pass_midnight(plan: Plan, records: Sequence[int]) -> Outcome:
     rolling = plan.accounts
     turned = uvloop.run(turn(rolling, plan.files, records, plan.per_second, plan.after_s))
     failures = []
-    if turned.rolled < rolling.accounts:
-        failures.append(f"{turned.rolled:,} of {rolling.accounts:,} accounts were rolled")
     by_key = {account_id(account).encode(): account for account in range(rolling.accounts) if rolling.is_quiet(account)}
+    if turned.rolled < len(by_key):
+        failures.append(f"{turned.rolled:,} accounts were rolled, and {len(by_key):,} are quiet")
     numbers = [by_key[key] for key in turned.rollups if key in by_key]
     given = {key: value for key, value in turned.rollups.items() if key in by_key}
     answers = [one for account in numbers for one in rolling.before_of(account)]
