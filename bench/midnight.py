@@ -55,6 +55,8 @@ class Turned:
     """The same after that."""
     stalls_ms: list[float] = field(default_factory=list)
     """How late the loop was, at each look, while accounts were rolled."""
+    stretches_ms: list[float] = field(default_factory=list)
+    """Processor time of the loop between two looks: what it stands still for on a machine that has nothing else to do."""
     rollups: dict[bytes, bytes] = field(default_factory=dict)
     """Some of those that were sent, by account."""
     counted_again: int = 0
@@ -198,9 +200,10 @@ def _fatal(reason: str) -> None:
 
 async def _look(midnight: _Midnight) -> None:
     while not midnight.done.is_set():
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.thread_time()
         await asyncio.sleep(LOOK_S)
         midnight.turned.stalls_ms.append(max(0.0, time.perf_counter() - began - LOOK_S) * 1000)
+        midnight.turned.stretches_ms.append((time.thread_time() - used) * 1000)
 
 
 async def _send(accounts: RollingAccounts, tasks: Sequence[Task], per_second: float, stop: asyncio.Event) -> None:

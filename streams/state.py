@@ -7,6 +7,9 @@ from typing import Any
 
 from streams.gradual_sort import GradualSort
 
+LAST_BYTE = 255
+"""No prefix follows right behind one that ends so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -59,8 +62,18 @@ class Store:
         """
         entries = self.entries
         if not after or self._pass is None or self._pass[0] != prefix or after < self._pass[1].begin:
-            self._pass = (prefix, GradualSort([key for key in entries if key > after and key.startswith(prefix)], after))
+            self._pass = (prefix, GradualSort(_keys(entries, prefix, after), after))
         return list(islice((key for key in self._pass[1].following(after) if key in entries), limit))
+
+
+def _keys(entries: Mapping[bytes, bytes], prefix: bytes, after: bytes) -> list[bytes]:
+    """The keys with the prefix that are greater than `after`, in no order. Half of the time of asking each for its prefix."""
+    if not prefix or prefix[-1] == LAST_BYTE:
+        return [key for key in entries if key > after and key.startswith(prefix)]
+    end = prefix[:-1] + bytes((prefix[-1] + 1,))
+    if after < prefix:
+        return [key for key in entries if prefix <= key < end]
+    return [key for key in entries if after < key < end]
 
 
 class StagedState:
