@@ -18,11 +18,16 @@ from typing import Any, TypeVar
 
 import click
 import uvloop
+from confluent_kafka import KafkaException
 from rich.console import Console
 
-from bench import machine, sections
+from bench import machine, midnight_on_kafka, sections
+from bench.measurement import RunFailed
 from bench.midnight import Turned, turn
+from bench.midnight_on_kafka import OnKafka
+from bench.npstream_line import PARTITIONS
 from bench.population import account_id
+from bench.reading import NotRead
 from bench.restoring import keep
 from bench.rolling_accounts import RollingAccounts
 from bench.scoring_tasks import ScoringTasks
@@ -33,8 +38,13 @@ from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.settings import Settings
 from schemas.times import DAY_MS
 from tests.endurance.latency import latency
+from tests.kafka.broker import KafkaUnavailable
 
-ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 12_000
+ACCOUNTS, QUICK_ACCOUNTS = 1_000_000, 6_000
+ON_KAFKA = 100_000
+"""Accounts of a worker on a real Kafka."""
+ON_KAFKA_S = 60.0
+"""How long it is sent responses."""
 TASKS = 12
 """The default number of partitions."""
 PER_SECOND = 1_000.0
@@ -80,6 +90,10 @@ class Outcome:
 @click.command()
 @click.option("--accounts", type=click.IntRange(1), help=f"How many roll; {ACCOUNTS} unless given.")
 @click.option("--tasks", type=click.IntRange(1), default=TASKS, show_default=True, help="Into how many they are split.")
+@click.option(
+    "--on-kafka", type=click.IntRange(0), help=f"How many roll on a real Kafka, too, 0 for none; {ON_KAFKA} unless given."
+)
+@click.option("--seconds", default=ON_KAFKA_S, show_default=True, help="How long the worker on a Kafka is sent responses.")
 @click.option("--per-second", default=PER_SECOND, show_default=True, help="Responses that come meanwhile.")
 @click.option("--quick", is_flag=True, help=f"{QUICK_ACCOUNTS} accounts: whether it works.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all figures here.")
@@ -87,7 +101,14 @@ class Outcome:
     "--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the table into this document, at its place."
 )
 def main(
-    accounts: int | None, tasks: int, per_second: float, quick: bool, json_file: Path | None, markdown: Path | None
+    accounts: int | None,
+    tasks: int,
+    on_kafka: int | None,
+    seconds: float,
+    per_second: float,
+    quick: bool,
+    json_file: Path | None,
+    markdown: Path | None,
 ) -> None:
     """The longest pause, and the time until all accounts are rolled, when midnight passes.
 
@@ -105,16 +126,31 @@ def main(
         records = _apart(partial(make, plan))
         console.print("midnight", highlight=False)
         outcome = _apart(partial(pass_midnight, plan, records))
+        failures = list(outcome.failures)
+        tables = [_table([outcome])]
+        figures: dict[str, Any] = {"without Kafka": _figures(outcome)}
+        if on_kafka := (0 if quick else ON_KAFKA) if on_kafka is None else on_kafka:
+            console.print(f"the same on a Kafka, {on_kafka:,} accounts", highlight=False)
+            plan = Plan(RollingAccounts(on_kafka, today), PARTITIONS, per_second, 0.0, Path(folder))
+            try:
+                _apart(partial(make, plan))
+                found = midnight_on_kafka.pass_midnight(plan.accounts, plan.files, per_second, seconds, plan.folder)
+                failures += found.failures
+                tables.append(_table_on_kafka(on_kafka, found))
+                figures["on Kafka"] = asdict(found)
+            except (RunFailed, KafkaException, KafkaUnavailable, NotRead) as error:
+                failures.append(f"on Kafka: {error}")
     described["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
-    table = _table([outcome])
-    console.print(table.for_terminal())
-    for failure in outcome.failures:
+    for table in tables:
+        console.print(table.for_terminal())
+    for failure in failures:
         console.print(f"FAIL {failure}", style="bold red", markup=False, highlight=False, soft_wrap=True)
     if json_file is not None:
-        json_file.write_text(json.dumps({"machine": described, **_figures(outcome)}, indent=2) + "\n", encoding="utf-8")
-    if markdown is not None and not outcome.failures:
-        sections.replace(markdown, SECTION, f"{table.for_document()}\n\n{sections.described(described)}")
-    sys.exit(1 if outcome.failures else 0)
+        json_file.write_text(json.dumps({"machine": described, **figures}, indent=2) + "\n", encoding="utf-8")
+    if markdown is not None and not failures:
+        parts = [table.for_document() for table in tables]
+        sections.replace(markdown, SECTION, "\n\n".join([*parts, sections.described(described)]))
+    sys.exit(1 if failures else 0)
 
 
 def make(plan: Plan) -> list[int]:
@@ -209,6 +245,22 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
             ]
         )
     return Table(f"Midnight; the longest wait is meant to be at most {MOST_MS:.0f} ms", heads, rows, 0)
+
+
+def _table_on_kafka(accounts: int, found: OnKafka) -> Table:
+    heads = ("Accounts", "all rolled after s", "longest latency, ms", "p99", "p50", "after that, longest", "p99", "p50")
+    while_rolled, ordinary = latency(found.waits_ms), latency(found.ordinary_ms)
+    row = [
+        f"{accounts:,}",
+        f"{found.seconds:.1f}",
+        f"{max(found.waits_ms):.0f}",
+        f"{while_rolled.p99:.0f}",
+        f"{while_rolled.p50:.0f}",
+        f"{max(found.ordinary_ms):.0f}",
+        f"{ordinary.p99:.0f}",
+        f"{ordinary.p50:.0f}",
+    ]
+    return Table("One worker on a Kafka, all agents: latency from produced to committed detractor", heads, [row], 0)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from threading import Event
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -26,7 +27,7 @@ FLUSH_TIMEOUT_S = 60.0
 """What is queued is sent within a second or two."""
 SILENCE_S = 20.0
 """A consumer that gets nothing for so long has got all that comes."""
-STARTED_S = 60.0
+STARTED_S = 120.0
 """Bound of waiting for the first record."""
 POLL_S = 0.1
 
@@ -67,8 +68,8 @@ class Seen:
         return [came - due for due, came in zip(self.due, self.came, strict=True) if due >= after_ms]
 
 
-def produce(bootstrap: str, part: Part) -> Produced:
-    """Send the part to nps.responses.raw. Raises KafkaException."""
+def produce(bootstrap: str, part: Part, begin: Event | None = None) -> Produced:
+    """Send the part to nps.responses.raw, once `begin` is set if it is given. Raises KafkaException."""
     failed: list[str] = []
 
     def delivered(error: object, message: object) -> None:
@@ -87,6 +88,8 @@ def produce(bootstrap: str, part: Part) -> Produced:
     source = islice(answers(part.stream, part.day), part.first, None)
     for _ in producer.list_topics(topics.RAW, ANSWER_TIMEOUT_S).topics:
         break  # connected
+    if begin is not None:
+        begin.wait(STARTED_S)
     pace, sent, latest_ms, began = part.pace, 0, 0.0, time.time()
     while sent < pace.total:
         due = pace.due(time.time() - began)
