@@ -201,9 +201,11 @@ class _Run:
         self.failures += checked.failures
 
     def _calibrate(self, one: OneWorker, responses: int) -> float:
-        """The rate at which the worker works a backlog off while nobody produces: the first half warms everything up."""
-        self._fill(responses)
-        self._wait(one, responses // 2)
+        """The rate at which the worker works a backlog off while nobody produces; a third of it goes before, unmeasured."""
+        warm = responses // 3
+        self._fill(warm)
+        self._wait(one, warm)
+        self._fill(responses - warm)
         began, first = time.monotonic(), one.look().responses
         self._wait(one, responses)
         return (responses - first) / (time.monotonic() - began)

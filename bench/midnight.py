@@ -126,8 +126,8 @@ class _Midnight:
 class _Waiting(TransactionalWriter):
     """A writer that makes record batches, sends them nowhere, and waits as if it had."""
 
-    def __init__(self, name: TaskName, turned: Turned, kept: list[bytes]) -> None:
-        self._nowhere = Nowhere()
+    def __init__(self, name: TaskName, tasks: int, turned: Turned, kept: list[bytes]) -> None:
+        self._nowhere = Nowhere(partitions=tasks)
         super().__init__(self._nowhere, name.changelog, name.partition, TIMEOUT_S)
         self._turned = turned
         self._kept = kept
@@ -155,12 +155,13 @@ class _Yesterday(Shelf):
     def __init__(self, name: TaskName, tasks: int, file: Path, records: int, turned: Turned, kept: list[bytes]) -> None:
         super().__init__(name.changelog, tasks, file, records)
         self._name = name
+        self._tasks = tasks
         self._turned = turned
         self._kept = kept
 
     async def fence(self, transactional_id: str, changelog: str, partition: int) -> ports.Writer:
         """See `streams.broker.Broker`."""
-        return _Waiting(self._name, self._turned, self._kept)
+        return _Waiting(self._name, self._tasks, self._turned, self._kept)
 
 
 async def turn(

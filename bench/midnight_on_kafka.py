@@ -132,7 +132,10 @@ def _outcome(seen: Seen, ready: float, rolled: float) -> OnKafka:
     for due, came in zip(seen.due, seen.came, strict=True):
         (waits if due < rolled * 1000 else ordinary).append(came - due)
     if not (waits and ordinary):
-        raise RunFailed(f"all were rolled {rolled - ready:.1f} s after the worker was ready: no response came before, or after")
+        raise RunFailed(
+            f"all were rolled {rolled - ready:.1f} s after the worker was ready, and no response came before or none after: "
+            "give more accounts, or more --seconds"
+        )
     return OnKafka(rolled - ready, waits, ordinary)
 
 

@@ -99,8 +99,10 @@ class Timed:
 class Nowhere:
     """A producer that makes record batches as aiokafka's does, and sends them nowhere."""
 
-    def __init__(self, max_batch_size: int = RECORD_BATCH_BYTES) -> None:
+    def __init__(self, max_batch_size: int = RECORD_BATCH_BYTES, partitions: int = PARTITIONS) -> None:
+        """`partitions`: of each topic."""
         self._max_batch_size = max_batch_size
+        self._partitions = partitions
         self.bytes = 0
         self._sent: list[tuple[str, int, bytes]] = []
 
@@ -110,7 +112,7 @@ class Nowhere:
 
     async def partitions_for(self, topic: str) -> set[int]:
         """See `aiokafka.AIOKafkaProducer`."""
-        return set(range(PARTITIONS))
+        return set(range(self._partitions))
 
     async def begin_transaction(self) -> None:
         """Nothing begins."""

@@ -79,7 +79,7 @@ class ScoringTasks:
 
     async def _time(self, records: Sequence[Sequence[Unpacked]]) -> float:
         seconds = 0.0
-        nowhere = Nowhere()
+        nowhere = Nowhere(partitions=len(records))
         for name, own in zip(names(len(records)), records, strict=True):
             writer = TransactionalWriter(nowhere, name.changelog, name.partition, TIMEOUT_S)
             execution = self.executions[name.partition]
