@@ -60,6 +60,7 @@ class Turned:
     rollups: dict[bytes, bytes] = field(default_factory=dict)
     """Some of those that were sent, by account."""
     counted_again: int = 0
+    """How many of those were held against the recount."""
 
 
 class _Midnight:

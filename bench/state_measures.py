@@ -221,14 +221,14 @@ class _Later:
     """The responses after the year, as one load after the other takes them."""
 
     def __init__(self, population: Population) -> None:
-        self._population = population
+        self.population = population
         self._taken: list[tuple[int, int, Sequence[int] | None]] = []
 
     def of(self, count: int, accounts: Sequence[int] | None = None) -> list[Answer]:
         """The next ones."""
         first = sum(taken for _, taken, _ in self._taken)
         self._taken.append((first, count, accounts))
-        return list(self._population.later(first, count, accounts))
+        return list(self.population.later(first, count, accounts))
 
     def each(self, accounts: Sequence[int]) -> list[Answer]:
         """One more of each account."""
@@ -236,7 +236,7 @@ class _Later:
 
     def all_of(self, accounts: set[str]) -> list[Answer]:
         """Those that were taken, of some accounts."""
-        return [one for taken in self._taken for one in self._population.later(*taken) if one.account_id in accounts]
+        return [one for taken in self._taken for one in self.population.later(*taken) if one.account_id in accounts]
 
 
 def _make_year(population: Population, tasks: ScoringTasks) -> None:
@@ -276,8 +276,7 @@ def _differences(tasks: ScoringTasks, later: _Later, accounts: Sequence[int]) ->
     sampled = {account_id(account) for account in accounts}
     draft = Weighed(rollups_of={account.encode() for account in sampled})
     tasks.weigh(later.each(accounts), draft)
-    population = later._population
-    answers = [answer for account in accounts for answer in population.year_of(account)] + later.all_of(sampled)
+    answers = [answer for account in accounts for answer in later.population.year_of(account)] + later.all_of(sampled)
     records = [record for own in ScoringTasks(1, tasks.settings).records(answers) for record in own]
     wanted = recount.account_tables(records, FIRST_DAY + YEAR_DAYS)
     return recount.table_differences(wanted, draft.rollups)
