@@ -39,8 +39,8 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def advance(ledger: Ledger, publishing: Publishing, now: int, roll: int, sweep: int) -> bool:
-    """Do the next share of what the ledger's day brings, at `now` in ms: at most `roll` accounts and segments each, and at most
-    `sweep` responses and respondents each. Returns whether there is more."""
+    """Do the next share of what the ledger's day brings, at `now` in ms: `roll` accounts or segments, or `sweep` responses or
+    respondents, at most. Returns whether there is more."""
     state = ledger.state
     value = state.get(keys.TICKS)
     cursor = _Cursor() if value is None else _decode(value)
@@ -48,14 +48,14 @@ def advance(ledger: Ledger, publishing: Publishing, now: int, roll: int, sweep: 
         cursor = _Cursor(ledger.day, ROLL_ACCOUNTS, b"", cursor.swept)
     elif cursor.phase == DONE:
         return False
-    while cursor.phase != DONE:
-        prefix, limit = _SHARES[cursor.phase], roll if cursor.phase <= ROLL_SEGMENTS else sweep
-        found = state.scan(prefix, cursor.after, limit)
-        for key in found:
-            _STEPS[cursor.phase](ledger, publishing, key, now)
-        if len(found) == limit:
-            cursor.after = found[-1]
-            break
+    prefix, limit = _SHARES[cursor.phase], roll if cursor.phase <= ROLL_SEGMENTS else sweep
+    found = state.scan(prefix, cursor.after, limit)
+    for key in found:
+        _STEPS[cursor.phase](ledger, publishing, key, now)
+    if len(found) == limit:
+        cursor.after = found[-1]
+    else:
+        # The next phase is for another tick: where a pass begins, all keys are looked at.
         cursor.phase, cursor.after = cursor.phase + 1, b""
         if cursor.phase == SWEEP_RESPONSES:
             if cursor.swept == ledger.day >> CHUNK_BITS:

@@ -16,7 +16,9 @@ from streams.unpacking import Unpacked
 class Nowhere:
     """A producer that makes record batches as aiokafka's does, and sends them nowhere."""
 
-    def __init__(self, max_batch_size: int = RECORD_BATCH_BYTES) -> None:
+    def __init__(self, max_batch_size: int = RECORD_BATCH_BYTES, partitions: int = PARTITIONS) -> None:
+        """`partitions`: of each topic."""
+        self._partitions = partitions
         self._max_batch_size = max_batch_size
         self.bytes = 0
         self._sent: list[tuple[str, int, bytes]] = []
@@ -27,7 +29,7 @@ class Nowhere:
 
     async def partitions_for(self, topic: str) -> set[int]:
         """See `aiokafka.AIOKafkaProducer`."""
-        return set(range(PARTITIONS))
+        return set(range(self._partitions))
 
     async def begin_transaction(self) -> None:
         """Nothing begins."""
@@ -43,6 +45,10 @@ class Nowhere:
         sent = asyncio.get_running_loop().create_future()
         sent.set_result(_STORED)
         return sent
+
+    def sent(self) -> Iterator[tuple[str, bytes]]:
+        """Topic and bytes of the record batches that were sent and not forgotten."""
+        return ((topic, built) for topic, _, built in self._sent)
 
     def forget(self) -> None:
         """Let go of what was sent."""

@@ -36,6 +36,7 @@ from streams.closing import close, forget
 from streams.connection import Connection
 from streams.denial import DENIALS, denial
 from streams.draft import Draft
+from streams.next_transaction import begin_soon
 from streams.record_batches import RECORD_BATCH_BYTES, Packed, RecordBatch
 
 REQUEST_BYTES = 16 << 20
@@ -194,6 +195,7 @@ async def fenced_writer(
         max_batch_size=RECORD_BATCH_BYTES,
         max_request_size=REQUEST_BYTES,
     )
+    begin_soon(producer)
     await _started(producer, f"fence {transactional_id}", timeout_ms / 1000)
     return TransactionalWriter(producer, changelog, partition, timeout_ms / 1000)
 

@@ -32,6 +32,7 @@ from streams.opening import Opened, Suspended, open_task
 from streams.phase import Phase
 from streams.processor import Processor, Record, UnfitState, leading_of
 from streams.task_name import TaskName
+from streams.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,9 @@ class Task:
         probe: Probe,
         owner: Callable[[], Owner],
         fatal: Callable[[str], None],
+        turns: Turns | None = None,
     ) -> None:
+        """`turns`: shared with the tasks that this one takes turns to tick with."""
         self.name = name
         self.phase = Phase.ASSIGNED
         self.refusal: str | None = None
@@ -115,6 +118,7 @@ class Task:
         self._probe = probe
         self._owner = owner
         self._fatal = fatal
+        self._turns = turns or Turns()
         self._inbox = Inbox()
         self._epoch = -1
         self._held = False
@@ -396,19 +400,27 @@ class Task:
     # Its work.
 
     async def _pump(self) -> None:
-        """Batches and ticks in turn until asked to stop; a tick that wants more alternates with batches."""
+        """Batches and ticks in turn until asked to stop; a tick that wants more alternates with batches, and with the ticks of
+        other tasks."""
         tick_at = time.monotonic()
         self._doubt = None
-        while not self._stopping:
-            if self._doubt is not None:
-                raise WriteFailed(self._doubt)
-            if self._inbox:
-                await self._batch()
-            if time.monotonic() >= tick_at:
-                more = await self._tick()
-                tick_at = time.monotonic() + (0 if more else self._rules.tick_interval_s)
-            if not self._inbox:
-                await self._woken(max(0.0, tick_at - time.monotonic()))
+        try:
+            while not self._stopping:
+                if self._doubt is not None:
+                    raise WriteFailed(self._doubt)
+                if self._inbox:
+                    await self._batch()
+                if time.monotonic() >= tick_at:
+                    if self._turns.has(self, self._wake.set):
+                        more = await self._tick()
+                        self._turns.leave(self)
+                        tick_at = time.monotonic() + (0 if more else self._rules.tick_interval_s)
+                    elif not self._inbox:
+                        await self._woken(self._rules.tick_interval_s)
+                elif not self._inbox:
+                    await self._woken(tick_at - time.monotonic())
+        finally:
+            self._turns.leave(self)
 
     async def _batch(self) -> None:
         execution = self._running

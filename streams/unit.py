@@ -25,6 +25,7 @@ from streams.processor import Processor
 from streams.task import Probe, Task, TaskRules
 from streams.task_name import TaskName
 from streams.transport import Consumer, Transport
+from streams.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Unit:
         self._probe = probe
         self._fatal = fatal
         self._stopped = False
+        self._turns = Turns()
         self.app = self._faust(connection, session_timeout_s, heartbeat_s)
 
     def _faust(self, connection: Connection, session_timeout_s: float, heartbeat_s: float) -> App:
@@ -256,7 +258,7 @@ class Unit:
 
     def _task(self, partition: int) -> Task:
         name = TaskName(self._app_id, self.name, partition)
-        return Task(name, self.processors, self._broker, self, self._rules, self._probe, self._owner, self._fatal)
+        return Task(name, self.processors, self._broker, self, self._rules, self._probe, self._owner, self._fatal, self._turns)
 
     def _owner(self) -> Owner:
         return Owner(self.app.conf.id, socket.gethostname(), self.app.consumer_generation_id)

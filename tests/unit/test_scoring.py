@@ -12,7 +12,8 @@ from agents.scoring import Scoring, ScoringSettings
 from schemas import events, topics
 from schemas.times import format_day, format_time, parse_time
 from streams.partitioner import partition_of
-from streams.processor import DAY_MS
+from streams.processor import DAY_MS, Outbox, State
+from streams.state import StagedState
 from streams.test_driver import Sent, TestDriver
 
 NOW = parse_time("2026-03-01T12:00:00Z")
@@ -550,6 +551,29 @@ def test_quiet_accounts_are_rolled_in_bounded_shares(batch: int) -> None:
     assert {json.loads(value)["as_of"] for value in acme.driver.table(topics.SEGMENT_ROLLUPS).values()} == {"2026-03-02"}
     acme.driver.advance(1)
     assert len(acme.driver.sent(topics.ACCOUNT_ROLLUPS)) == before + 10
+
+
+def test_a_tick_begins_no_more_than_one_pass(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[list[bytes]] = []
+    begun: list[bytes] = []
+    tick, scan = Scoring.tick, StagedState.scan
+
+    def ticking(self: Scoring, now: int, state: State, outbox: Outbox) -> None:
+        begun.clear()
+        tick(self, now, state, outbox)
+        passes.append(begun.copy())
+
+    def scanning(self: StagedState, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
+        if not after:
+            begun.append(prefix)
+        return scan(self, prefix, after, limit)
+
+    acme = Acme(batch).send(*(response("r-1", 9, account_id=f"a-{n}", segments={"plan": f"p-{n}"}) for n in range(3)))
+    monkeypatch.setattr(Scoring, "tick", ticking)
+    monkeypatch.setattr(StagedState, "scan", scanning)
+    acme.driver.advance(16 * DAY_MS)
+    assert [len(prefixes) for prefixes in passes] == [1] * 4, "accounts, segments, responses, respondents"
+    assert len({prefix for (prefix,) in passes}) == 4
 
 
 def test_the_result_is_the_same_after_a_crash_and_a_restart(batch: int) -> None:

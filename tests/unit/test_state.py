@@ -1,9 +1,13 @@
 """A store with what is staged on it, against a plain dict."""
 
+import sys
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from streams.gradual_sort import SORTED_AT_ONCE
 from streams.state import Identity, StagedState, Store
 
 KEYS = st.binary(min_size=1, max_size=2).map(lambda key: bytes(b"ab"[byte % 2] for byte in key))
@@ -124,6 +128,37 @@ def test_keys_deleted_during_a_pass_are_left_out_and_keys_added_may_be_missing()
     store.apply({b"bb": b""})
     assert store.scan(b"", b"a", 5) == [b"c", b"d"]
     assert store.scan(b"", b"", 5) == [b"a", b"bb", b"c", b"d"]
+
+
+def test_a_cursor_may_go_back_within_a_pass() -> None:
+    store = Store()
+    keys = [b"%05d" % number for number in range(3 * SORTED_AT_ONCE)]
+    store.apply(dict.fromkeys(reversed(keys), b""))
+    assert store.scan(b"", b"", len(keys) - 1) == keys[:-1]
+    assert store.scan(b"", keys[5], 3) == keys[6:9]
+    assert store.scan(b"", keys[-3], sys.maxsize) == keys[-2:]
+
+
+@pytest.mark.parametrize("prefix", [b"", b"a", b"a\xff", b"\xff", b"\xff\xff", b"a\x00"])
+@pytest.mark.parametrize("after", [b"", b"a", b"a\xfe", b"a\xff\x01", b"b", b"\xff"])
+def test_a_pass_begins_anywhere_with_any_prefix(prefix: bytes, after: bytes) -> None:
+    keys = [
+        b"`",
+        b"a",
+        b"a\x00",
+        b"a\x00b",
+        b"a\xfe",
+        b"a\xff",
+        b"a\xff\x01",
+        b"a\xff\xff",
+        b"b",
+        b"b\x00",
+        b"\xff",
+        b"\xff\xff\x01",
+    ]
+    store = Store()
+    store.apply(dict.fromkeys(keys, b""))
+    assert store.scan(prefix, after, 100) == [key for key in keys if key.startswith(prefix) and key > after]
 
 
 def test_a_state_knows_what_it_is() -> None:
