@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from streams.state import Identity, StagedState, Store
+from streams.state import Identity, MemoryStore, StagedState
 
 KEYS = st.binary(min_size=1, max_size=2).map(lambda key: bytes(b"ab"[byte % 2] for byte in key))
 VALUES = st.binary(max_size=3)
@@ -15,7 +15,7 @@ class StateAgainstADict(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store()
+        self.store = MemoryStore()
         self.state = StagedState(self.store, Identity(3, 12, "i"))
         self.committed: dict[bytes, bytes] = {}
         self.present: dict[bytes, bytes] = {}
@@ -104,7 +104,7 @@ def test_a_pass_goes_on_after_a_restore_from_its_cursor(keys: set[bytes], prefix
     found: list[bytes] = []
     after = b""
     while True:
-        store = Store()
+        store = MemoryStore()
         for key in keys:
             store.apply({key: b""})
         share = store.scan(prefix, after, limit)
@@ -116,7 +116,7 @@ def test_a_pass_goes_on_after_a_restore_from_its_cursor(keys: set[bytes], prefix
 
 
 def test_keys_deleted_during_a_pass_are_left_out_and_keys_added_may_be_missing() -> None:
-    store = Store()
+    store = MemoryStore()
     for key in (b"a", b"b", b"c", b"d"):
         store.apply({key: b""})
     assert store.scan(b"", b"", 1) == [b"a"]
@@ -127,12 +127,12 @@ def test_keys_deleted_during_a_pass_are_left_out_and_keys_added_may_be_missing()
 
 
 def test_a_state_knows_what_it_is() -> None:
-    state = StagedState(Store(), Identity(3, 12, "i"))
+    state = StagedState(MemoryStore(), Identity(3, 12, "i"))
     assert (state.partition, state.partitions, state.incarnation) == (3, 12, "i")
 
 
 def test_a_key_that_was_deleted_and_never_there_takes_no_place_in_a_share() -> None:
-    state = StagedState(Store(), Identity(3, 12, "i"))
+    state = StagedState(MemoryStore(), Identity(3, 12, "i"))
     state.delete(b"a")
     state.put(b"b", b"")
     assert state.scan(b"", b"", 1) == [b"b"]

@@ -51,10 +51,10 @@ def points_of_the_execution(monkeypatch: pytest.MonkeyPatch) -> Callable[[Bench]
         faults.now("after process")
         return batch
 
-    def committing(self: Execution, batch: Batch) -> None:
+    def committing(self: Execution, batch: Batch, *args: object) -> None:
         faults = current[0].workers[-1].faults
         faults.now("before apply")
-        commit(self, batch)
+        commit(self, batch, *args)  # type: ignore[arg-type]
         faults.now("after apply")
 
     def watch(bench: Bench) -> None:
