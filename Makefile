@@ -87,7 +87,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-ver
 
 lock: $(INSTALLED)
 	@$(LOCK) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
-	@$(LOCK) --extra embedded --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
+	@$(LOCK) --extra disk --extra embedded --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	@$(LOCK) --constraint requirements.lock deploy/build.in --output-file deploy/build.lock
 
 clean:

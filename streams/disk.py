@@ -1,4 +1,4 @@
-"""What a task needs of a disk, as narrow ports: RocksDB implements them (streams/disk_store.py), tests put a model in its place.
+"""What a task needs of a disk, as narrow ports: RocksDB implements them (streams/disk_store.py), tests have a model of it.
 
 The changelog stays the truth. What a disk has is a copy of it up to an offset, made after the commit: it is behind the
 changelog or level with it, never ahead, and may be thrown away at any time. No I/O in here.

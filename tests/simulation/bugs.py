@@ -1,7 +1,7 @@
 """The protocol, broken on purpose: one rule of it at a time, by a patch of the code that runs. Nothing else differs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -18,6 +18,7 @@ from streams.processor import Processor, Record
 from streams.task import Task
 from streams.task_name import TaskName
 from tests.model.broker import ModelBroker
+from tests.model.disk import ModelTaskDisk
 
 
 def skip_fencing(patch: pytest.MonkeyPatch) -> None:
@@ -98,8 +99,12 @@ class _AnyEnd(int):
 
 
 def suspended_state_although_somebody_wrote(patch: pytest.MonkeyPatch) -> None:
-    """Takes a suspended state to be right, wherever the changelog ends now."""
-    keep = Task._keep
+    """Takes a suspended state, or what a disk has of it, to be right, wherever the changelog ends now."""
+    keep, bring_up = Task._keep, opening.bring_up
+
+    async def bring_up_nothing(*args: Any) -> tuple[dict[bytes, bytes], int]:
+        copy = next(arg for arg in args if isinstance(arg, ModelTaskDisk))
+        return (await bring_up(*args)) if copy.checkpoint is None else (dict(copy.checkpoint.progress), 0)
 
     def keep_for_ever(self: Task) -> None:
         if self._changelog_end is not None:
@@ -107,6 +112,7 @@ def suspended_state_although_somebody_wrote(patch: pytest.MonkeyPatch) -> None:
         keep(self)
 
     patch.setattr(Task, "_keep", keep_for_ever)
+    patch.setattr(opening, "bring_up", bring_up_nothing)
 
 
 def memory_trusted_after_a_failure(patch: pytest.MonkeyPatch) -> None:
