@@ -53,7 +53,7 @@ HELD: Final = ("lock hold by current process", "While lock file")
 """What RocksDB says of a database that is open elsewhere."""
 NOT_DAMAGE: Final = tuple(
     os.strerror(number)
-    for number in (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    for number in (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENOMEM)
 )
 """What the system says of a disk that does not let us: files are as they were."""
 

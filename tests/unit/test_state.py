@@ -1,10 +1,19 @@
 """A store with what is staged on it, against a plain dict."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from streams.state import Identity, MemoryStore, StagedState
+from streams.disk import Checkpoint
+from streams.disk_store import RocksDisk, RocksTaskDisk
+from streams.state import Identity, MemoryStore, StagedState, Store
+from streams.task_name import TaskName
+from tests.model.bench import contents
 
 KEYS = st.binary(min_size=1, max_size=2).map(lambda key: bytes(b"ab"[byte % 2] for byte in key))
 VALUES = st.binary(max_size=3)
@@ -15,11 +24,15 @@ class StateAgainstADict(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = MemoryStore()
+        self.store = self.made()
         self.state = StagedState(self.store, Identity(3, 12, "i"))
         self.committed: dict[bytes, bytes] = {}
         self.present: dict[bytes, bytes] = {}
         self.touched: list[bytes] = []
+
+    def made(self) -> Store:
+        """An empty store."""
+        return MemoryStore()
 
     @rule(key=KEYS, value=VALUES)
     def put(self, key: bytes, value: bytes) -> None:
@@ -90,9 +103,40 @@ class StateAgainstADict(RuleBasedStateMachine):
 
     @invariant()
     def the_store_is_what_was_committed(self) -> None:
-        assert self.store.entries == self.committed
-        assert self.store.bytes == sum(len(key) + len(value) for key, value in self.committed.items())
+        assert contents(self.store) == self.committed
+        if isinstance(self.store, MemoryStore):
+            assert self.store.bytes == sum(len(key) + len(value) for key, value in self.committed.items())
 
+
+class Advancing:
+    """A store on disk that is advanced over whenever something is applied, as an execution does for all of its stores."""
+
+    def __init__(self, disk: RocksTaskDisk) -> None:
+        self._disk = disk
+        self._store = disk.stores["one"]
+        self.get, self.scan, self.add = self._store.get, self._store.scan, self._store.add
+
+    def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
+        self._store.apply(changes)
+        self._disk.advance(Checkpoint(0, 0, 0, {}, {}))
+
+
+class StateOnDiskAgainstADict(StateAgainstADict):
+    """The same in RocksDB."""
+
+    def made(self) -> Store:
+        self.folder = Path(mkdtemp(prefix="npstream-test-"))
+        self.disk = RocksDisk(self.folder, 16 << 20).open(TaskName("app", "unit", 0), ["one", "other"])
+        self.disk.stores["other"].add(b"a", b"another processor's")
+        return Advancing(self.disk)
+
+    def teardown(self) -> None:
+        self.disk.close()
+        rmtree(self.folder)
+
+
+TestStateOnDiskAgainstADict = StateOnDiskAgainstADict.TestCase
+TestStateOnDiskAgainstADict.settings = settings(max_examples=20, stateful_step_count=20)
 
 TestStateAgainstADict = StateAgainstADict.TestCase
 TestStateAgainstADict.settings = settings(max_examples=40, stateful_step_count=30)
