@@ -92,8 +92,8 @@ class RocksStore:
         """See `streams.state.Store`."""
         found: list[bytes] = []
         wanted, own = self._prefix + prefix, len(self._prefix)
+        walk = self._disk.database.iter()
         try:
-            walk = self._disk.database.iter()
             walk.seek(max(wanted, self._prefix + after + b"\0" if after else b""))
             while len(found) < limit and walk.valid() and (key := walk.key()).startswith(wanted):
                 found.append(key[own:])
@@ -101,6 +101,8 @@ class RocksStore:
             walk.status()
         except Exception as error:
             raise self._disk.failure(error) from error
+        finally:
+            del walk  # it holds the database open, and an error that is told of would hold it
         return found
 
 
