@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
 from rocksdict import (
@@ -47,8 +48,11 @@ OPEN_FILES: Final = 32
 MANIFEST_BYTES: Final = 64 << 10
 """Reserved on the disk for the list of files; RocksDB's own 4 MB would be most of what a small task takes."""
 REWRITTEN_S: Final = 86_400
-"""A file is rewritten when it is so old, and what was deleted meanwhile is gone with it, erased respondents among it."""
+"""What is deleted, erased respondents among it, shall be gone from the disk, too: what is only in the log goes to a file when it
+is so old, and a file is rewritten, one level further down, so that a deletion meets what it deletes."""
 
+SAID: Final = 120
+"""Characters of what RocksDB says of damage: it repeats long paths."""
 HELD: Final = ("lock hold by current process", "While lock file")
 """What RocksDB says of a database that is open elsewhere."""
 NOT_DAMAGE: Final = tuple(
@@ -117,6 +121,7 @@ class RocksTaskDisk:
         self.stores = {name: RocksStore(self, name) for name in processors}
         self._path = path
         self._options = options
+        self._flushed_ms = 0
         self._damaged = False
         self._closed = True
         self._open()
@@ -149,6 +154,9 @@ class RocksTaskDisk:
         self.pending.put(CHECKPOINT_KEY, checkpoint.encode())
         try:
             self.database.write(self.pending)
+            if checkpoint.since_ms - self._flushed_ms > REWRITTEN_S * 1000:
+                self._flushed_ms = checkpoint.since_ms
+                self.database.flush(False)
         except Exception as error:
             raise self.failure(error) from error
         self.pending = WriteBatch(raw_mode=True)
@@ -186,7 +194,7 @@ class RocksTaskDisk:
                 f"{self._path}: {reason}: make room or give the right to write, or choose another state_folder"
             )
         self._damaged = True
-        return DiskDamaged(f"{self._path} cannot be read ({said.splitlines()[0] if said else type(error).__name__})")
+        return DiskDamaged(f"{self._path} cannot be read ({shorten(said, SAID) or type(error).__name__})")
 
 
 _SIZES: Final = ("estimate-num-keys", "estimate-live-data-size", "cur-size-all-mem-tables")

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -170,7 +171,9 @@ def test_damage_that_is_found_later_drops_the_copy_when_it_is_closed(filled: Pat
             database.close()
 
     monkeypatch.setattr(disk, "database", Bad())
-    with pytest.raises(DiskDamaged, match=r"app-unit-3 cannot be read \(Corruption: block checksum mismatch\)$"):
+    with pytest.raises(
+        DiskDamaged, match=r"app-unit-3 cannot be read \(Corruption: block checksum mismatch stored = 1, computed = 2\)$"
+    ):
         disk.stores["one"].get(b"1")
     disk.close()
     assert not filled.exists()
@@ -219,6 +222,22 @@ def test_a_folder_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DiskUnavailable, match=r"state_folder .*file/state: Not a directory: give the right to write"):
         RocksDisk(tmp_path / "file" / "state", MEMORY_BYTES)
+
+
+def test_what_was_deleted_goes_from_the_disk_with_time(tmp_path: Path) -> None:
+    """RocksDB rewrites files by itself; what is in no file yet is put into one, so that it is no exception."""
+    disk = opened(tmp_path)
+    options = max((tmp_path / NAME.transactional_id).glob("OPTIONS-*")).read_text()
+    assert f"periodic_compaction_seconds={disk_store.REWRITTEN_S}\n" in options
+    day_ms = disk_store.REWRITTEN_S * 1000
+    files = []
+    for number, since_ms in enumerate((day_ms, 2 * day_ms + 2, 2 * day_ms + 3, 3 * day_ms + 4)):
+        disk.stores["one"].add(b"erased", b"%d" % number)
+        disk.advance(replace(at(number), since_ms=since_ms))
+        disk.database.flush_wal()
+        files.append(len(disk.database.live_files()))
+    disk.close()
+    assert files[0] == 0
 
 
 def test_sizes_are_estimates(filled: Path) -> None:
