@@ -48,8 +48,8 @@ OPEN_FILES: Final = 32
 MANIFEST_BYTES: Final = 64 << 10
 """Reserved on the disk for the list of files; RocksDB's own 4 MB would be most of what a small task takes."""
 REWRITTEN_S: Final = 86_400
-"""What is deleted, erased respondents among it, shall be gone from the disk, too: what is only in the log goes to a file when it
-is so old, and a file is rewritten, one level further down, so that a deletion meets what it deletes."""
+"""What is deleted, erased respondents among it, shall be gone from the disk, too: what is only in the log goes to a file when
+it is so old, and a file is rewritten, one level further down, so that a deletion meets what it deletes."""
 
 SAID: Final = 120
 """Characters of what RocksDB says of damage: it repeats long paths."""
