@@ -50,7 +50,7 @@ def changelog_topics(settings: Settings) -> list[PlannedTopic]:
         "cleanup.policy": CleanUp.COMPACT.value,
         "segment.bytes": str(CHANGELOG_SEGMENT_BYTES),
         "max.compaction.lag.ms": str(COMPACTION_LAG_DAYS * DAY_MS),
-        "delete.retention.ms": str(2 * CONTINUED_MS),  # a copy on disk is continued that much later, and then read
+        "delete.retention.ms": str(2 * CONTINUED_MS),  # one half for a copy on disk to wait, one for reading on
     }
     return [
         PlannedTopic(
