@@ -45,7 +45,8 @@ def main() -> int:
     if report.violation is None:
         return 0
     print(report.story)
-    again = f"python -m tests.simulation --schedules {CHUNK} --seed {report.seed}{f' --bug {bug}' if bug else ''}{' --disks' * arguments.disks}"
+    flags = (f" --bug {bug}" if bug else "") + (" --disks" if arguments.disks else "")
+    again = f"python -m tests.simulation --schedules {CHUNK} --seed {report.seed}{flags}"
     print(
         f"violated after {report.schedules} schedules: {report.violation}; again: {again}".replace("\n", " "), file=sys.stderr
     )

@@ -1,5 +1,6 @@
 """State in RocksDB: against a dict with crashes at any time, damaged, held by others, full, and left behind."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -223,17 +224,31 @@ def test_a_folder_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
         RocksDisk(tmp_path / "file" / "state", MEMORY_BYTES)
 
 
-def test_what_was_deleted_goes_from_the_disk_with_time(tmp_path: Path) -> None:
-    """RocksDB rewrites files by itself; what is in no file yet is put into one, so that it is no exception."""
+def test_what_was_erased_leaves_the_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RocksDB keeps what was deleted until the file is rewritten: here each second, instead of each day."""
+    monkeypatch.setattr(disk_store, "REWRITTEN_S", 1)
     disk = opened(tmp_path)
-    options = max((tmp_path / NAME.transactional_id).glob("OPTIONS-*")).read_text()
-    assert f"periodic_compaction_seconds={disk_store.REWRITTEN_S}\n" in options
-    day_ms = disk_store.REWRITTEN_S * 1000
-    disk.stores["one"].add(b"erased", b"1")
-    disk.advance(replace(at(1), since_ms=day_ms))
-    assert disk.database.live_files() == []
-    disk.advance(replace(at(2), since_ms=day_ms + 1))
-    until(disk.database.live_files, "a file", timeout_s=10.0)
+    now_ms = itertools.count(1_000_000_000_000, 1_001)
+
+    def work() -> None:
+        disk.advance(replace(at(1), since_ms=next(now_ms)))
+
+    def found() -> list[Path]:
+        return [file for file in tmp_path.rglob("*") if file.is_file() and b"erased-respondent" in file.read_bytes()]
+
+    def gone() -> bool:
+        work()
+        return not found()
+
+    for key in range(20_000):
+        disk.stores["one"].add(b"%d" % key, os.urandom(16))
+    disk.stores["one"].add(b"r", b"erased-respondent")
+    work()
+    disk.database.flush()
+    disk.database.compact_range(None, None)  # at the bottom, where a deletion comes last
+    assert found()
+    disk.stores["one"].apply({b"r": None})
+    until(gone, "nothing of it in any file", timeout_s=60.0, poll_s=0.2)
     disk.close()
 
 
