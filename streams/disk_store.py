@@ -179,7 +179,7 @@ class RocksTaskDisk:
             if self._damaged:
                 _remove(self._path)
         except Exception as error:
-            logger.warning("%s: %s", self._path, error)
+            logger.debug("%s was not closed in order: %s", self._path, error)
 
     def failure(self, error: Exception) -> DiskUnavailable | DiskDamaged:
         """What an error of RocksDB means."""

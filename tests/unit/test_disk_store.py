@@ -248,7 +248,7 @@ def test_what_was_erased_leaves_the_files_too(tmp_path: Path, monkeypatch: pytes
     disk.database.compact_range(None, None)  # at the bottom, where a deletion comes last
     assert found()
     disk.stores["one"].apply({b"r": None})
-    until(gone, "nothing of it in any file", timeout_s=60.0, poll_s=0.2)
+    until(gone, "nothing of it in any file", timeout_s=60.0, poll_s=1.0)
     disk.close()
 
 
