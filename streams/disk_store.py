@@ -129,7 +129,7 @@ class RocksTaskDisk:
     def _open(self) -> None:
         try:
             self.database = Rdict(str(self._path), self._options())
-            self._closed = False
+            self._closed = self._damaged = False
             self.database.set_options({"periodic_compaction_seconds": str(REWRITTEN_S)})
             stored = self.database.get(CHECKPOINT_KEY)
             self.checkpoint = None if stored is None else Checkpoint.decode(stored)

@@ -101,7 +101,7 @@ class DiskAgainstMemory(RuleBasedStateMachine):
 
 
 TestDiskAgainstMemory = DiskAgainstMemory.TestCase
-TestDiskAgainstMemory.settings = settings(max_examples=20, stateful_step_count=20)
+TestDiskAgainstMemory.settings = settings(max_examples=15, stateful_step_count=20)
 
 
 @pytest.fixture
