@@ -39,6 +39,9 @@ class Checkpoint:
 
     offset: int
     """Everything in the changelog before this offset is in the copy."""
+    end: int
+    """Where the changelog ended then: if it still ends there, nobody has written since. After a commit that is one further on,
+    for the marker that ends it. All that is known of a marker is that it comes: a record may be where it was expected."""
     claim: int
     """Offset of the meta record in `progress`. No two changelogs have the same one there, so it tells a changelog that was made
     anew from the one that was copied. -1 while none was read."""
@@ -101,22 +104,19 @@ class Disk(Protocol):
 def obstacle(checkpoint: Checkpoint, versions: Mapping[str, int], ends: Ends, transactional: bool, now_ms: int) -> str | None:
     """Why a copy cannot be continued, None if it can: then the changelog from its offset on is all that must be read, as long
     as it turns out to be the changelog that was copied (`streams.disk_restore`)."""
-    behind = ends.high - checkpoint.offset
     if META_KEY not in checkpoint.progress:
         return "its restore was cut short before it knew whose state it is"
     if not transactional:
         return "without transactions another writer's records may lie before its offset"
     if checkpoint.versions != versions:
         return f"it was written by versions {_listed(checkpoint.versions)}, this worker has {_listed(versions)}"
-    if behind < 0:
+    if ends.high < checkpoint.offset:
         return f"it goes to offset {checkpoint.offset}, and the changelog ends at {ends.high}"
     if checkpoint.offset < ends.start:
         return f"it goes to offset {checkpoint.offset}, and the changelog begins at {ends.start}"
     # The absolute value: a clock that was put back says nothing about the age.
-    if behind and abs(now_ms - checkpoint.since_ms) > CONTINUED_MS:
-        return (
-            f"it is {behind} offsets behind and older than {CONTINUED_MS // 3_600_000} hours: deletions may be compacted away"
-        )
+    if ends.high != checkpoint.end and abs(now_ms - checkpoint.since_ms) > CONTINUED_MS:
+        return f"it is behind and older than {CONTINUED_MS // 3_600_000} hours: deletions may be compacted away"
     return None
 
 
@@ -126,8 +126,8 @@ def advanced(checkpoint: Checkpoint, end: int | None, now_ms: int, progress: Map
     tail."""
     if end is not None and end < checkpoint.offset:
         raise WriteFailed(f"the changelog ends at {end}, and was at {checkpoint.offset} before: it has lost its tail")
-    offset = checkpoint.offset if end is None else end
-    return replace(checkpoint, offset=offset, since_ms=now_ms, progress={**checkpoint.progress, **progress})
+    known = checkpoint if end is None else replace(checkpoint, offset=end - 1, end=end)
+    return replace(known, since_ms=now_ms, progress={**checkpoint.progress, **progress})
 
 
 def _listed(versions: Mapping[str, int]) -> str:

@@ -41,7 +41,7 @@ async def bring_up(
                 reason = "the changelog was made anew since"
         logger.warning("%s: its copy on disk is dropped, and restored from the changelog: %s", name, reason)
         disk.clear()
-    nothing = Checkpoint(0, -1, began_ms, dict(loading.versions), {})
+    nothing = Checkpoint(0, 0, -1, began_ms, dict(loading.versions), {})
     return await _read_on(name, reader, ends, loading, disk, nothing, began_ms)
 
 
@@ -53,7 +53,8 @@ async def _read_on(
     proven = known is None or await _still_there(name, reader, at.claim, known)  # nothing is known of nothing
     # 3. Read on.
     count, claim, progress = 0, at.claim, dict(at.progress)
-    async for records in reader.records(name.changelog, name.partition, at.offset, ends.high):
+    start = ends.high if ends.high == at.end else at.offset
+    async for records in reader.records(name.changelog, name.partition, start, ends.high):
         for record in records:
             key, value = record.key or b"", record.value
             if key[:1] == STATE:
@@ -69,10 +70,11 @@ async def _read_on(
                 claim = record.offset
         count += len(records)
         if records:
-            disk.advance(Checkpoint(records[-1].offset + 1, claim, at.since_ms, at.versions, dict(progress)))
+            reached = records[-1].offset + 1
+            disk.advance(Checkpoint(reached, reached, claim, at.since_ms, at.versions, dict(progress)))
     if not proven:
         raise _AnotherChangelog
-    disk.advance(Checkpoint(ends.high, claim, began_ms, at.versions, dict(progress)))
+    disk.advance(Checkpoint(ends.high, ends.high, claim, began_ms, at.versions, dict(progress)))
     return progress, count
 
 

@@ -30,7 +30,7 @@ KEYS = st.binary(max_size=2).map(lambda key: bytes(b"\0a\xff"[byte % 3] for byte
 
 
 def at(offset: int) -> Checkpoint:
-    return Checkpoint(offset, 0, 0, {}, {})
+    return Checkpoint(offset, offset, 0, 0, {}, {})
 
 
 def opened(folder: Path) -> RocksTaskDisk:

@@ -118,7 +118,7 @@ class Advancing:
 
     def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
         self._store.apply(changes)
-        self._disk.advance(Checkpoint(0, 0, 0, {}, {}))
+        self._disk.advance(Checkpoint(0, 0, 0, 0, {}, {}))
 
 
 class StateOnDiskAgainstADict(StateAgainstADict):
