@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agents.scoring import Scoring
 from bench.population import FIRST_DAY, RESPONDENTS_PER_ACCOUNT, answer
-from bench.scoring_tasks import ScoringTasks
+from bench.scoring_tasks import ScoringTasks, state_of
 from bench.state_measures import settings_of
 from bench.stream import Answer
 from bench.weighing import Weighed
@@ -28,6 +27,8 @@ class Busy:
     bytes: Mapping[str, int]
     """Of the changelog, by kind."""
     framing: int
+    written: int
+    """Bytes of all of it in zstd."""
     keys: int
     """In the state at the end."""
     stored: int
@@ -35,7 +36,7 @@ class Busy:
 
     @property
     def each(self) -> float:
-        """Bytes of a response."""
+        """Bytes of a response, not compressed."""
         return (sum(self.bytes.values()) + self.framing) / self.responses
 
 
@@ -71,5 +72,5 @@ def _busy(name: str, answers: list[Answer], batch_records: int | None) -> Busy:
     tasks.weigh([one for one in answers if one.responded_at <= first], Weighed(), batch_records)
     weighed, draft = [one for one in answers if one.responded_at > first], Weighed()
     batches = tasks.weigh(weighed, draft, batch_records)
-    store = tasks.executions[0].stores[Scoring.name]
-    return Busy(name, len(weighed), batches, dict(draft.bytes), draft.framing, len(store.entries), store.bytes)
+    store = state_of(tasks.executions[0])
+    return Busy(name, len(weighed), batches, dict(draft.bytes), draft.framing, draft.written, len(store.entries), store.bytes)

@@ -16,7 +16,7 @@ from streams.execution import Execution
 from streams.inbox import Inbox
 from streams.outbox import TransactionalWriter
 from streams.processor import DAY_MS, Record, partition_of
-from streams.state import Identity
+from streams.state import Identity, MemoryStore
 from streams.state_version import StateVersion
 from streams.task_name import TaskName
 from streams.unpacking import Unpacked
@@ -33,6 +33,14 @@ Entry = tuple[bytes, bytes]
 def names(tasks: int) -> list[TaskName]:
     """Of so many tasks."""
     return [TaskName(APP_ID, Scoring.name, number) for number in range(tasks)]
+
+
+def state_of(execution: Execution) -> MemoryStore:
+    """Scoring's state. Raises TypeError for one on disk: none is here."""
+    store = execution.stores[Scoring.name]
+    if not isinstance(store, MemoryStore):
+        raise TypeError(f"scoring's state is a {type(store).__name__}, and these benchmarks weigh what is in memory")
+    return store
 
 
 class ScoringTasks:
@@ -109,7 +117,7 @@ class ScoringTasks:
         yield CLOCK_KEY, b"%d" % execution.clock
         (scoring,) = execution.processors
         prefix, mark = state_prefix(scoring.name), StateVersion(scoring).mark
-        for key, value in execution.stores[scoring.name].entries.items():
+        for key, value in state_of(execution).entries.items():
             yield prefix + key, mark + value
 
     @property

@@ -12,11 +12,10 @@ from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import uvloop
 
-from agents.scoring import Scoring
 from bench.population import FIRST_DAY, RESPONDENTS_PER_ACCOUNT, YEAR_DAYS, Population, account_id
 from bench.resident import object_bytes, resident_bytes
 from bench.restoring import Shelf, fingerprint, keep, opened, write_changelog
-from bench.scoring_tasks import ScoringTasks, names
+from bench.scoring_tasks import ScoringTasks, names, state_of
 from bench.stream import Answer
 from bench.weighing import Weighed, kind_of_state
 from npstream import recount
@@ -84,10 +83,12 @@ class Load(NamedTuple):
     bytes: Mapping[str, int]
     """Of records, by kind."""
     framing: int
+    written: int
+    """All of it in zstd."""
 
     @property
     def each(self) -> float:
-        """Bytes of a response."""
+        """Bytes of a response, not compressed."""
         return (sum(self.bytes.values()) + self.framing) / self.responses
 
 
@@ -138,7 +139,7 @@ def build(plan: Plan) -> Built:
     build_s = time.monotonic() - began
     resident = resident_bytes() - before
     kinds = _kinds(tasks.executions)
-    stored = sum(execution.stores[Scoring.name].bytes for execution in tasks.executions)
+    stored = sum(state_of(execution).bytes for execution in tasks.executions)
     focus = range(0, population.accounts, max(1, population.accounts // FOCUS))[:FOCUS]
     records = [keep(tasks.changelog(task), plan.file(task)) for task in range(plan.tasks)]
     kept = _fingerprint(tasks.executions)
@@ -255,11 +256,11 @@ def _make_year(population: Population, tasks: ScoringTasks) -> None:
 def _weigh(tasks: ScoringTasks, answers: Sequence[Answer], batch_records: int | None = None) -> Load:
     draft = Weighed()
     batches = tasks.weigh(answers, draft, batch_records)
-    return Load(len(answers), batches, dict(draft.bytes), draft.framing)
+    return Load(len(answers), batches, dict(draft.bytes), draft.framing, draft.written)
 
 
 def _kinds(executions: Sequence[Execution]) -> dict[str, KindSize]:
-    stores = [execution.stores[Scoring.name] for execution in executions]
+    stores = [state_of(execution) for execution in executions]
     slot = sum(sys.getsizeof(store.entries) for store in stores) / max(1, sum(len(store.entries) for store in stores))
     found: dict[str, KindSize] = {}
     for store in stores:
@@ -283,4 +284,4 @@ def _differences(tasks: ScoringTasks, later: _Later, accounts: Sequence[int]) ->
 
 
 def _fingerprint(executions: Sequence[Execution]) -> int:
-    return sum(fingerprint(execution.stores[Scoring.name].entries.items()) for execution in executions)
+    return sum(fingerprint(state_of(execution).entries.items()) for execution in executions)

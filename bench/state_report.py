@@ -100,12 +100,13 @@ def _rates(sizes: Sequence[Size]) -> Table:
 
 def _changelog(sizes: Sequence[Size]) -> Table:
     kinds = _kinds_of([load.bytes for size in sizes for load in size.built.loads.values()])
-    heads = ("Responses of", "Respondents", "tasks", "a batch", "B each", *kinds, "framing")
+    heads = ("Responses of", "Respondents", "tasks", "a batch", "in zstd, B each", "plain, B each", *kinds, "framing")
     rows = [
         [
             name,
             *_name(size),
             f"{load.responses / load.batches:,.0f}",
+            f"{load.written / load.responses:.0f}",
             f"{load.each:.0f}",
             *_each(load.bytes, load.framing, kinds, load.responses),
         ]
@@ -118,11 +119,12 @@ def _changelog(sizes: Sequence[Size]) -> Table:
 
 def _busy(busy: Sequence[Busy]) -> Table:
     kinds = _kinds_of([one.bytes for one in busy])
-    heads = ("Account", "a batch", "B each", *kinds, "framing", "state keys", "state bytes")
+    heads = ("Account", "a batch", "in zstd, B each", "plain, B each", *kinds, "framing", "state keys", "state bytes")
     rows = [
         [
             one.name,
             f"{one.responses / one.batches:,.0f}",
+            f"{one.written / one.responses:.0f}",
             f"{one.each:.0f}",
             *_each(one.bytes, one.framing, kinds, one.responses),
             f"{one.keys:,}",

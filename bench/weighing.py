@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Container
 
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from agents import keys
 from schemas import topics
@@ -34,12 +35,15 @@ class Weighed:
         self.records: Counter[str] = Counter()
         self.framing = 0
         """Bytes of heads of record batches, and of marks."""
+        self.written = 0
+        """Bytes of all of it as workers write it: record batches in zstd, and marks."""
         self.sent = 0
         """Events."""
         self.rollups: dict[bytes, bytes] = {}
         self._wanted = rollups_of
-        self._builder = BatchBuilder(RECORD_BATCH_BYTES, 0, is_transactional=1)._builder
+        self._batch = _record_batch()
         self._count = 0
+        """Records in it."""
         self._filled = 0
         self.empty = True
 
@@ -62,7 +66,10 @@ class Weighed:
         """See `streams.draft.Draft`."""
         self.empty = False
         kind = kind_of(key)
-        size = self._builder.size_in_bytes(self._count, 0, key, value, [])
+        size = self._batch._builder.size_in_bytes(self._count, 0, key, value, [])
+        if self._batch._builder.append(self._count, 0, key, value, []) is None:
+            self._close()
+            self._batch._builder.append(0, 0, key, value, [])
         self._count += 1
         self._filled += size
         self.bytes[kind] += size
@@ -72,13 +79,23 @@ class Weighed:
         """The batch is done."""
         if self._filled:
             self.framing += MARKER_BYTES + BATCH_BYTES * (1 + self._filled // RECORD_BATCH_BYTES)
-        self._count = self._filled = 0
+            self.written += MARKER_BYTES
+            self._close()
+        self._filled = 0
         self.empty = True
+
+    def _close(self) -> None:
+        self.written += len(self._batch._build())
+        self._batch, self._count = _record_batch(), 0
 
     @property
     def all_bytes(self) -> int:
         """Of the changelog."""
         return self.bytes.total() + self.framing
+
+
+def _record_batch() -> BatchBuilder:
+    return BatchBuilder(RECORD_BATCH_BYTES, DefaultRecordBatch.CODEC_ZSTD, is_transactional=1)
 
 
 def kind_of(key: bytes) -> str:

@@ -1,13 +1,16 @@
 """What a worker is made of under which settings: one unit an agent, named like it, the engine's bounds, and the brokers."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from agents.intake import Intake, IntakeSettings
 from agents.rollups import Rollups, RollupSettings
 from agents.scoring import Scoring, ScoringSettings
+from npstream.failures import CheckFailed
 from npstream.settings import Settings
 from schemas.vendors.adapter import SourceSettings
 from streams.checking import OpeningRules
+from streams.disk import Disk, DiskUnavailable
 from streams.kafka_broker import KafkaBroker
 from streams.processor import Processor
 from streams.task import TaskRules
@@ -54,3 +57,21 @@ def task_rules(settings: Settings) -> TaskRules:
         retry_max_s=settings.retry_max_s,
         give_up_after_s=settings.give_up_after_s,
     )
+
+
+def disk(settings: Settings) -> Disk | None:
+    """Where state is kept if not in memory. Raises CheckFailed without the optional package, and for a folder that cannot be
+    written."""
+    if settings.state_store == "memory" or settings.state_folder is None:
+        return None
+    try:
+        from streams.disk_store import RocksDisk
+    except ImportError as error:
+        raise CheckFailed(
+            f"state_store disk needs RocksDB, which is not there ({error}): pip install 'npstream[disk]', "
+            "or use state_store memory"
+        ) from error
+    try:
+        return RocksDisk(Path(settings.state_folder), settings.state_memory_bytes)
+    except DiskUnavailable as error:
+        raise CheckFailed(str(error)) from error

@@ -130,6 +130,20 @@ class Settings:
         "a worker whose task fails for so long stops with the reason; the rolling restart of a cluster is shorter",
         least=1,
     )
+    state_store: str = setting(
+        "memory",
+        "where tasks keep their state: memory is fastest; disk is for what outgrows it, and restores only what it missed "
+        "(docs/state.md)",
+        choices=("memory", "disk"),
+    )
+    state_folder: str | None = setting(
+        None, "folder for state_store disk, on a disk of this machine; workers of one machine may share it"
+    )
+    state_memory_bytes: int = setting(
+        256 * 1024 * 1024,
+        "with state_store disk: cache and write buffers of all tasks of a worker together; more is fewer reads of the disk",
+        least=16 * 1024 * 1024,
+    )
     accept_gaps: bool = setting(
         False, "go on where retention deleted records before they were read: they are lost, so it is asked for"
     )
@@ -256,6 +270,10 @@ def _contradictions(s: Settings) -> Iterator[str]:
         )
     if s.retry_max_s > s.give_up_after_s:
         yield f"retry_max_s {s.retry_max_s:g} is more than give_up_after_s {s.give_up_after_s:g}: it would try once"
+    if s.state_store == "disk" and s.state_folder is None:
+        yield "state_store disk needs state_folder, which is empty: name a folder on a disk of this machine"
+    if s.state_store == "memory" and s.state_folder is not None:
+        yield "state_folder is set, but state_store memory keeps nothing there: use state_store disk, or leave it empty"
     yield from _window_contradictions(s)
     try:
         s.zone()

@@ -111,6 +111,10 @@ def _configuration(topic: PlannedTopic, config: Mapping[str, str]) -> list[Findi
     if lag > wanted_lag:
         message = "may keep what was superseded for as long as it likes: erased data would stay in its files"
         findings.append(_alter(topic, message, "max.compaction.lag.ms", str(wanted_lag), Status.WARNING))
+    wanted_heard = int(topic.config.get("delete.retention.ms", "0"))
+    if int(config.get("delete.retention.ms", wanted_heard)) < wanted_heard:
+        message = "forgets deletions so soon that a restore, or a copy on disk that is continued, may miss them"
+        findings.append(_alter(topic, message, "delete.retention.ms", str(wanted_heard)))
     return findings
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from npstream.settings import Settings
 from schemas.topics import COMPACTION_LAG_DAYS, DAY_S, TOPICS, CleanUp
+from streams.disk import CONTINUED_MS
 from streams.task_name import changelog_topic
 
 CHANGELOG_SEGMENT_BYTES = 64 * 1024 * 1024
@@ -49,6 +50,7 @@ def changelog_topics(settings: Settings) -> list[PlannedTopic]:
         "cleanup.policy": CleanUp.COMPACT.value,
         "segment.bytes": str(CHANGELOG_SEGMENT_BYTES),
         "max.compaction.lag.ms": str(COMPACTION_LAG_DAYS * DAY_MS),
+        "delete.retention.ms": str(2 * CONTINUED_MS),  # one half for a copy on disk to wait, one for reading on
     }
     return [
         PlannedTopic(

@@ -15,7 +15,7 @@ from npstream.ending import LAST_RESORT_S, end_now, end_within
 from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
 from npstream.findings import Status
-from npstream.hosting import cluster, processor, task_rules
+from npstream.hosting import cluster, disk, processor, task_rules
 from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.permissions import Denied, permission_findings
 from npstream.settings import Settings
@@ -59,6 +59,7 @@ class Worker:
         self._connection = settings.connection()
         self._admission = Admission(self._connection, settings.give_up_after_s)
         self._broker = cluster(settings)
+        self._disk = disk(settings)
         self._stop = asyncio.Event()
         self._reason: str | None = None
         self._lags: dict[tuple[str, int], tuple[int, float]] = {}
@@ -188,6 +189,7 @@ class Worker:
             self.stop,
             session_timeout_s=self.settings.session_timeout_ms / 1000,
             heartbeat_s=self.settings.heartbeat_ms / 1000,
+            disk=self._disk,
         )
 
     @property

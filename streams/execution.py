@@ -6,7 +6,7 @@ A batch goes through these steps, of which this module does 1 and 4; writing it 
 4. `commit` makes the staged changes the state; `abandon` forgets them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
@@ -23,9 +23,10 @@ from streams.changelog import (
     position_key,
     state_prefix,
 )
+from streams.disk import TaskDisk, advanced
 from streams.draft import Draft
 from streams.processor import DAY_MS, Outbox, Processor, Record, StreamTime
-from streams.state import Identity, StagedState, Store
+from streams.state import Identity, MemoryStore, StagedState, Store
 from streams.state_version import StateVersion
 
 _topic_of = attrgetter("topic")
@@ -58,27 +59,36 @@ class Batch:
 class Execution:
     """One task's processors with their state. Not safe for use by two callers at once: a task serialises its work."""
 
-    def __init__(self, processors: Sequence[Processor], identity: Identity) -> None:
+    def __init__(self, processors: Sequence[Processor], identity: Identity, disk: TaskDisk | None = None) -> None:
+        """State is in memory, or on a disk that was opened for these processors."""
         self.processors = tuple(processors)
         self.identity = identity
         self.clock = 0
         self.positions: dict[tuple[str, str], Position] = {}
-        self.stores = {processor.name: Store() for processor in processors}
+        self.stores: Mapping[str, Store] = (
+            {processor.name: MemoryStore() for processor in processors} if disk is None else disk.stores
+        )
+        self._disk = disk
         self._states = {p.name: StagedState(self.stores[p.name], identity, partial(self._reached, p.name)) for p in processors}
         versions = {p.name: StateVersion(p) for p in processors}
+        self.versions = {name: version.version for name, version in versions.items()}
         self._hosted = {name.encode(): (store, versions[name]) for name, store in self.stores.items()}
         self._prefixes = {name: (state_prefix(name), version.mark) for name, version in versions.items()}
 
     @classmethod
-    def restored(cls, processors: Sequence[Processor], identity: Identity, records: dict[bytes, bytes]) -> "Execution":
-        """From the last value of each changelog key; takes them out, or the state would be in memory twice. Raises
-        ChangelogUnreadable for keys of no known kind or processor, and for state of a newer version."""
-        execution = cls(processors, identity)
+    def restored(
+        cls, processors: Sequence[Processor], identity: Identity, records: dict[bytes, bytes], disk: TaskDisk | None = None
+    ) -> "Execution":
+        """From the last value of each changelog key, but for the state that a disk has; takes them out, or the state would be
+        in memory twice. Raises ChangelogUnreadable for keys of no known kind or processor, and for state of a newer
+        version."""
+        execution = cls(processors, identity, disk)
         while records:
-            execution._load(*records.popitem())
+            execution.load(*records.popitem())
         return execution
 
-    def _load(self, key: bytes, value: bytes) -> None:
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take in one changelog record; only that of a state's key may delete. Raises ChangelogUnreadable."""
         kind, rest = key[:1], key[1:]
         if kind == STATE:
             name, _, state_key = rest.partition(SEPARATOR)
@@ -88,8 +98,12 @@ class Execution:
                     f"the changelog holds state of processor {_text(name)!r}, which this unit does not run"
                 )
             store, version = hosted
-            if (kept := version.read(state_key, value)) is not None:
+            if value is not None and (kept := version.read(state_key, value)) is not None:
                 store.add(state_key, kept)
+            else:
+                store.apply({state_key: None})
+        elif value is None:
+            raise ChangelogUnreadable(f"the changelog deletes a record of kind {kind!r}, which this version does not know")
         elif kind == POSITION:
             name, _, topic = rest.partition(SEPARATOR)
             if _text(name) not in self.stores:
@@ -144,12 +158,33 @@ class Execution:
         self._add_progress(batch)
         return batch
 
-    def commit(self, batch: Batch) -> None:
-        """The batch was written: its staged changes are the state now."""
+    def commit(self, batch: Batch, changelog_end: int | None = None, wall_ms: int = 0) -> None:
+        """The batch was written, and the changelog ends there, if that is known: its staged changes are the state now. With a
+        disk, raises DiskUnavailable, DiskDamaged, WriteFailed: then it is behind, and this execution is not to be used."""
         for state in self._states.values():
             state.commit()
         self.positions.update(batch.positions)
         self.clock = batch.clock
+        if self._disk is not None and self._disk.checkpoint is not None and not batch.empty:
+            self._disk.advance(advanced(self._disk.checkpoint, changelog_end, wall_ms, dict(self._progress(batch))))
+
+    def close(self) -> None:
+        """Let go of the disk, if the state is on one."""
+        if self._disk is not None:
+            self._disk.close()
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the state is on a disk, and there to come back to."""
+        return self._disk is not None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Keys and bytes of the committed state; estimates where it is on a disk."""
+        if self._disk is not None:
+            return self._disk.size
+        held = [store for store in self.stores.values() if isinstance(store, MemoryStore)]
+        return sum(len(store.entries) for store in held), sum(store.bytes for store in held)
 
     def abandon(self) -> None:
         """The batch was not written, or nobody knows: forget it."""
@@ -194,10 +229,15 @@ class Execution:
                 change(prefix + key, None if value is None else mark + value)
 
     def _add_progress(self, batch: Batch) -> None:
+        for key, value in self._progress(batch):
+            if key != CLOCK_KEY or batch.clock != self.clock:
+                batch.draft.change(key, value)
+
+    @staticmethod
+    def _progress(batch: Batch) -> Iterator[tuple[bytes, bytes]]:
         for key, position in batch.positions.items():
-            batch.draft.change(position_key(*key), position.encode())
-        if batch.clock != self.clock:
-            batch.draft.change(CLOCK_KEY, b"%d" % batch.clock)
+            yield position_key(*key), position.encode()
+        yield CLOCK_KEY, b"%d" % batch.clock
 
 
 def _text(name: bytes) -> str:

@@ -7,7 +7,8 @@ The steps, and what a crash right after each of them means:
 2. Settle: wait until the changelog's stable end is its end. Up to the last stable offset alone, a hanging transaction
    would hide committed state behind it.                                          After: as after 1.
 3. Restore: read the changelog to its end: state, positions, clock, meta. A suspended state is used instead if the
-   changelog's end shows that nobody has written since.                            After: as after 1.
+   changelog's end shows that nobody has written since; a copy on disk is read on from (streams/disk_restore.py).
+                                                                                   After: as after 1.
 4. Check: do positions, partition counts, fingerprints and the group's offset fit what the topics hold? If not, refuse in
    one line that says what to do.                                                  After: as after 1.
 5. Claim: write the owner into the meta record.
@@ -19,11 +20,13 @@ The steps, and what a crash right after each of them means:
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streams.broker import Broker, Ends, Reader, Writer
 from streams.changelog import META_KEY, ChangelogUnreadable, Meta, Owner, new_incarnation
 from streams.checking import OpeningRules, Refusal, check
+from streams.disk import Disk, TaskDisk, advanced
+from streams.disk_restore import bring_up
 from streams.execution import Execution
 from streams.phase import Phase
 from streams.processor import Processor
@@ -67,8 +70,9 @@ async def open_task(
     rules: OpeningRules,
     enter: Callable[[Phase], None],
     suspended: Suspended | None = None,
+    disk: Disk | None = None,
 ) -> Opened:
-    """The steps above; `enter` is told of each phase before it begins.
+    """The steps above; `enter` is told of each phase before it begins. With a disk, state is kept there.
 
     Raises Refusal when a person must decide, BrokerAway or WriteFailed when another try may help.
     """
@@ -76,6 +80,7 @@ async def open_task(
     # 1. Fence.
     enter(Phase.FENCING)
     writer = await broker.fence(name.transactional_id, name.changelog, name.partition)
+    copy: TaskDisk | None = None
     try:
         # 2. Settle.
         enter(Phase.SETTLING)
@@ -88,9 +93,13 @@ async def open_task(
             if suspended is not None and suspended.changelog_end == ends.high:
                 execution, meta, fresh = suspended.execution, suspended.meta, False
             else:
-                entries, restored = await _restore(name, reader, ends)
+                if disk is None:
+                    entries, restored = await _restore(name, reader, ends)
+                else:
+                    copy = disk.open(name, [processor.name for processor in processors])
+                    entries, restored = await _bring_up(name, processors, broker, reader, ends, copy, rules)
                 fresh = META_KEY not in entries
-                if fresh and entries:
+                if fresh and (entries or _holds_state(copy)):
                     raise Refusal(
                         f"{name}: changelog {name.changelog} holds records but no meta record: it was truncated, "
                         f"or is not ours; {name.anew}"
@@ -100,7 +109,7 @@ async def open_task(
                     if fresh
                     else _decoded(name, entries[META_KEY])
                 )
-                execution = _execution(name, processors, meta, entries)
+                execution = _execution(name, processors, meta, entries, copy)
             # 4. Check.
             enter(Phase.CHECKING)
             starts, gap = await check(name, broker, reader, execution, meta, owner, partitions, fresh, rules)
@@ -110,7 +119,13 @@ async def open_task(
         draft = writer.draft()
         draft.change(META_KEY, meta.encode())
         written = await writer.write(draft)
+        if copy is not None and copy.checkpoint is not None:
+            # The first record after the settled end, since nobody else can write: there it can be looked for.
+            claimed = replace(copy.checkpoint, claim=ends.high)
+            copy.advance(advanced(claimed, written.changelog_end, rules.clock_ms(), {META_KEY: meta.encode()}))
     except BaseException:
+        if copy is not None:
+            copy.close()
         await writer.discard()
         raise
     return Opened(execution, writer, meta, starts, written.changelog_end, restored, gap)
@@ -166,16 +181,42 @@ async def _restore(name: TaskName, reader: Reader, ends: Ends) -> tuple[dict[byt
     return entries, count
 
 
+async def _bring_up(
+    name: TaskName,
+    processors: Sequence[Processor],
+    broker: Broker,
+    reader: Reader,
+    ends: Ends,
+    copy: TaskDisk,
+    rules: OpeningRules,
+) -> tuple[dict[bytes, bytes], int]:
+    loading = Execution(processors, Identity(name.partition, 0, ""), copy)  # whose state it is, the meta record will say
+    try:
+        return await bring_up(name, broker, reader, ends, loading, copy, rules)
+    except ChangelogUnreadable as error:
+        raise _unreadable(name, error) from error
+
+
+def _holds_state(copy: TaskDisk | None) -> bool:
+    return copy is not None and any(store.scan(b"", b"", 1) for store in copy.stores.values())
+
+
 def _decoded(name: TaskName, value: bytes) -> Meta:
     try:
         return Meta.decode(value)
     except ChangelogUnreadable as error:
-        raise Refusal(f"{name}: {error}; run the version that wrote it, or {name.anew}") from error
+        raise _unreadable(name, error) from error
 
 
-def _execution(name: TaskName, processors: Sequence[Processor], meta: Meta, entries: dict[bytes, bytes]) -> Execution:
+def _execution(
+    name: TaskName, processors: Sequence[Processor], meta: Meta, entries: dict[bytes, bytes], copy: TaskDisk | None
+) -> Execution:
     identity = Identity(name.partition, meta.partitions, meta.incarnation)
     try:
-        return Execution.restored(processors, identity, entries)
+        return Execution.restored(processors, identity, entries, copy)
     except ChangelogUnreadable as error:
-        raise Refusal(f"{name}: {error}; run the version that wrote it, or {name.anew}") from error
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: TaskName, error: ChangelogUnreadable) -> Refusal:
+    return Refusal(f"{name}: {error}; run the version that wrote it, or {name.anew}")

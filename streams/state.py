@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from streams.gradual_sort import GradualSort
 
@@ -20,17 +20,35 @@ class Identity:
     incarnation: str
 
 
-class Store:
-    """The committed state of one processor in one task: bytes to bytes, in memory.
+class Store(Protocol):
+    """The committed state of one processor in one task: bytes to bytes, in memory or on disk (docs/state.md)."""
+
+    @property
+    def get(self) -> Callable[[bytes], bytes | None]:
+        """The value of a key; None if there is none. The call itself, so that a store in memory can give its dict's own."""
+
+    def add(self, key: bytes, value: bytes) -> None:
+        """Take in a key that is not there yet: what a restore does for each."""
+
+    def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Make committed changes, all at once."""
+
+    def scan(self, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
+        """Up to `limit` keys with the prefix, greater than `after`, in order; see `streams.processor.State`."""
+
+
+class MemoryStore:
+    """A store in memory.
 
     Values are bytes, not objects: the collector never walks them, a changelog record is what is stored, and a restore is one
     assignment a record.
     """
 
-    __slots__ = ("_pass", "bytes", "entries")
+    __slots__ = ("_pass", "bytes", "entries", "get")
 
     def __init__(self) -> None:
         self.entries: dict[bytes, bytes] = {}
+        self.get: Callable[[bytes], bytes | None] = self.entries.get
         self.bytes = 0
         """Sum of the lengths of keys and values in bytes."""
         self._pass: tuple[bytes, GradualSort] | None = None
@@ -118,7 +136,7 @@ class StagedState:
         """The value as this batch has left it so far."""
         if key in self._staged:
             return self._staged[key]
-        return self._store.entries.get(key)
+        return self._store.get(key)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Stage a value."""
@@ -133,19 +151,19 @@ class StagedState:
         keys = self._store.scan(prefix, after, limit)
         # Beyond the last of a full share lies what the store was not asked for: keys of this batch there are for the next one.
         last = keys[-1] if len(keys) == limit else None
-        committed = self._store.entries
+        committed = self._store.get
         staged = [
             key
             for key, value in self._staged.items()
             if key.startswith(prefix) and key > after and value is not None
-            if key not in committed and (last is None or key < last)
+            if committed(key) is None and (last is None or key < last)
         ]
         found = sorted(keys + staged) if staged else keys
         return [key for key in found[:limit] if self._staged.get(key, b"") is not None]
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """What differs from the committed state, each key once, in the order of first writing."""
-        committed = self._store.entries.get
+        committed = self._store.get
         for key, value in self._staged.items():
             if committed(key) != value:
                 yield key, value

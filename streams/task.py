@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from streams.broker import BatchTooLarge, Broker, BrokerAway, Denied, Fenced, WriteFailed, Writer
 from streams.changelog import Meta, Owner
 from streams.checking import ForeignGroup, OpeningRules, Refusal
+from streams.disk import Disk
 from streams.execution import Batch, Execution
 from streams.fault import told
 from streams.inbox import Inbox
@@ -103,8 +104,9 @@ class Task:
         owner: Callable[[], Owner],
         fatal: Callable[[str], None],
         turns: Turns | None = None,
+        disk: Disk | None = None,
     ) -> None:
-        """`turns`: shared with the tasks that this one takes turns to tick with."""
+        """`turns`: shared with the tasks that this one takes turns to tick with. `disk`: where state is; None: in memory."""
         self.name = name
         self.phase = Phase.ASSIGNED
         self.refusal: str | None = None
@@ -119,6 +121,7 @@ class Task:
         self._owner = owner
         self._fatal = fatal
         self._turns = turns or Turns()
+        self._disk = disk
         self._inbox = Inbox()
         self._epoch = -1
         self._held = False
@@ -214,9 +217,8 @@ class Task:
 
     @property
     def state_size(self) -> tuple[int, int]:
-        """Keys and bytes of the committed state."""
-        stores = self._execution.stores.values() if self._execution is not None else ()
-        return sum(len(store.entries) for store in stores), sum(store.bytes for store in stores)
+        """Keys and bytes of the committed state; estimates where it is on a disk."""
+        return self._execution.size if self._execution is not None else (0, 0)
 
     @property
     def idle(self) -> bool:
@@ -323,7 +325,14 @@ class Task:
             self._failures = max(1, self._failures)
             await self._pause()
         opened = await open_task(
-            self.name, self._processors, self._broker, self._owner(), self._rules.opening, self._enter, self._suspended
+            self.name,
+            self._processors,
+            self._broker,
+            self._owner(),
+            self._rules.opening,
+            self._enter,
+            self._suspended,
+            self._disk,
         )
         self._adopt(opened)
         self._probe.opened(self.name, time.monotonic() - began, opened.restored, opened.gap)
@@ -368,8 +377,11 @@ class Task:
         self._starts = opened.starts
 
     def _keep(self) -> None:
-        """Keep the state of a task that stopped between two batches."""
-        if self._execution is not None and self._meta is not None and self._changelog_end is not None:
+        """Keep the state of a task that stopped between two batches. What is on a disk is kept by being there, and let go of:
+        the partition may come back to another process of this machine."""
+        if self._execution is not None and self._execution.on_disk:
+            self._execution.close()
+        elif self._execution is not None and self._meta is not None and self._changelog_end is not None:
             self._suspended = Suspended(self._execution, self._meta, self._changelog_end)
         self._discard_writer()
         self._enter(Phase.SUSPENDED)
@@ -378,6 +390,8 @@ class Task:
         """After a failure what was worked on is not trusted: the next opening restores it, and lets records in again. A
         suspended state that no opening has taken up yet is as it was."""
         self._flow.hold(self.name.partition)
+        if self._execution is not None:
+            self._execution.close()
         self._execution = None
         self._running_since = None
         self._epoch = -1
@@ -464,12 +478,13 @@ class Task:
         return batch.outbox.more
 
     async def _write(self, batch: Batch, began: float, waited: float) -> None:
+        end = None
         if not batch.empty:
             staged = time.monotonic()
-            written = await self._open_writer.write(batch.draft)
-            if written.changelog_end is not None:
-                self._changelog_end = written.changelog_end
-        self._running.commit(batch)
+            end = (await self._open_writer.write(batch.draft)).changelog_end
+            if end is not None:
+                self._changelog_end = end
+        self._running.commit(batch, end, int(time.time() * 1000))
         if not batch.empty:
             self._failures = 0
             self._failing_since = None

@@ -1,6 +1,7 @@
 """Run processors with no broker and with a clock that the test moves: the same execution that a worker runs, on topics that
 are lists. Batches are as large as the test says, and a crash is an item in a test's input."""
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,7 +150,8 @@ class TestDriver:
 
     def state(self, name: str, partition: int = 0) -> dict[bytes, bytes]:
         """A copy of a processor's committed state."""
-        return dict(self._task(name, partition).execution.stores[name].entries)
+        store = self._task(name, partition).execution.stores[name]
+        return {key: store.get(key) or b"" for key in store.scan(b"", b"", sys.maxsize)}
 
     def changelog(self, name: str, partition: int = 0) -> dict[bytes, bytes]:
         """A copy of a task's changelog, compacted."""

@@ -19,6 +19,7 @@ from yarl import URL
 from streams.broker import Broker, Ends
 from streams.changelog import Owner
 from streams.connection import Connection
+from streams.disk import Disk
 from streams.lag import Progress
 from streams.phase import Phase
 from streams.processor import Processor
@@ -76,7 +77,9 @@ class Unit:
         *,
         session_timeout_s: float = 10.0,
         heartbeat_s: float = 3.0,
+        disk: Disk | None = None,
     ) -> None:
+        """With a disk, state is kept there."""
         self.name = name
         self.processors = tuple(processors)
         self.sources = tuple(sorted({topic for processor in processors for topic in processor.sources}))
@@ -88,6 +91,7 @@ class Unit:
         self._rules = rules
         self._probe = probe
         self._fatal = fatal
+        self._disk = disk
         self._stopped = False
         self._turns = Turns()
         self.app = self._faust(connection, session_timeout_s, heartbeat_s)
@@ -258,7 +262,10 @@ class Unit:
 
     def _task(self, partition: int) -> Task:
         name = TaskName(self._app_id, self.name, partition)
-        return Task(name, self.processors, self._broker, self, self._rules, self._probe, self._owner, self._fatal, self._turns)
+        return Task(
+            name, self.processors, self._broker, self, self._rules, self._probe, self._owner, self._fatal,
+            self._turns, self._disk,
+        )  # fmt: skip
 
     def _owner(self) -> Owner:
         return Owner(self.app.conf.id, socket.gethostname(), self.app.consumer_generation_id)

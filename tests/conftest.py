@@ -17,6 +17,7 @@ from tests.ci import in_ci
 from tests.ci import pytest_make_collect_report as pytest_make_collect_report
 from tests.ci import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.kafka.broker import KafkaBroker
+from tests.model.bench import Bench
 
 pytest_plugins = ["pytester"]
 
@@ -98,6 +99,12 @@ def logging_as_it_was() -> Iterator[None]:
     root.setLevel(before[1])
     for name, level in before[2].items():
         logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture(params=["memory", "disk"])
+def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests on the model cluster run with state in memory, and again with state on the disks of two machines."""
+    monkeypatch.setattr(Bench, "machines", 2 if request.param == "disk" else 0)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from agents.scoring import Scoring
 from schemas import topics
 from schemas.codec import dumps
 from streams.processor import DAY_MS, State
-from streams.state import Identity, StagedState, Store
+from streams.state import Identity, MemoryStore, StagedState
 from streams.test_driver import TestDriver
 
 DAYS = 40
@@ -36,7 +36,7 @@ class _Same(StagedState):
     """A state that answers every key with one value, or one key alone."""
 
     def __init__(self, value: bytes, key: bytes | None) -> None:
-        super().__init__(Store(), Identity(0, 1, "a"))
+        super().__init__(MemoryStore(), Identity(0, 1, "a"))
         self._value = value
         self._key = key
 

@@ -2,22 +2,25 @@
 
 import asyncio
 import random
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
 from streams.changelog import META_KEY, Meta, Owner
 from streams.checking import OpeningRules
+from streams.disk import Disk
 from streams.execution import Batch, Execution
 from streams.phase import Phase
 from streams.processor import Processor
-from streams.state import Identity
+from streams.state import Identity, Store
 from streams.task import Task, TaskRules
 from streams.task_name import TaskName
 from tests.model.broker import ModelBroker
 from tests.model.clock import EPOCH_MS
 from tests.model.cluster import Cluster
 from tests.model.counting import Counting, Work, recount, sent_by_key
+from tests.model.disk import ModelDisk
 from tests.model.faults import Faults, Killed
 from tests.model.flow import ModelFlow
 
@@ -73,14 +76,20 @@ class Worker:
     """One process with one task."""
 
     def __init__(
-        self, broker: ModelBroker, processors: Sequence[Processor], rules: TaskRules, seed: int, owner: Owner = OWNER
+        self,
+        broker: ModelBroker,
+        processors: Sequence[Processor],
+        rules: TaskRules,
+        seed: int,
+        owner: Owner = OWNER,
+        disk: Disk | None = None,
     ) -> None:
         self.broker = broker
         self.faults = broker.faults
         self.flow = ModelFlow(broker.cluster, broker.faults, seed)
         self.noted = Noted()
         self.fatal: list[str] = []
-        self.task = Task(NAME, processors, broker, self.flow, rules, self.noted, lambda: owner, self.fatal.append)
+        self.task = Task(NAME, processors, broker, self.flow, rules, self.noted, lambda: owner, self.fatal.append, disk=disk)
         self._feeding: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -109,6 +118,9 @@ class Worker:
 class Bench:
     """A cluster with sources, and workers on it."""
 
+    machines = 0
+    """Whose disks keep the state: a worker is on another one than the worker before it. None of them, and it is in memory."""
+
     def __init__(
         self,
         seed: int = 0,
@@ -126,6 +138,7 @@ class Bench:
         topics = dict.fromkeys(self.sources, partitions)
         self.cluster = Cluster(topics | {"out": 2, "seen": 1, NAME.changelog: partitions})
         self.workers: list[Worker] = []
+        self.disks = [ModelDisk() for _ in range(self.machines)]
         self._broker = broker
 
     @property
@@ -143,7 +156,9 @@ class Bench:
     def worker(self, owner: Owner = OWNER, processors: Sequence[Processor] | None = None) -> Worker:
         """Another worker, not yet started."""
         broker = self._broker(self.cluster, Faults(), self.transactional)
-        worker = Worker(broker, processors or self.processors, self.rules, self.random.randrange(1 << 30), owner)
+        seed = self.random.randrange(1 << 30)
+        disk = self.disks[len(self.workers) % len(self.disks)].of(broker.faults) if self.disks else None
+        worker = Worker(broker, processors or self.processors, self.rules, seed, owner, disk)
         self.workers.append(worker)
         return worker
 
@@ -225,7 +240,12 @@ class Bench:
                 raise Differs(f"{what}: {is_!r}, recounted: {should!r}")
 
 
+def contents(store: Store) -> dict[bytes, bytes]:
+    """All that a store has."""
+    return {key: store.get(key) or b"" for key in store.scan(b"", b"", sys.maxsize)}
+
+
 def _kept(where: str, execution: Execution, wanted: Work) -> list[tuple[str, object, object]]:
-    state = {name: store.entries for name, store in execution.stores.items()}
+    state = {name: contents(store) for name, store in execution.stores.items()}
     positions = {key: position.last + 1 for key, position in execution.positions.items()}
     return [(f"state in the {where}", state, wanted.state), (f"positions in the {where}", positions, wanted.positions)]

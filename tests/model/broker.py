@@ -111,12 +111,16 @@ class ModelReader:
 
     async def records(self, topic: str, partition: int, start: int, until: int) -> AsyncIterator[Sequence[Record]]:
         """See `streams.broker.Reader`."""
-        await self._faults.at("before lead")
-        records = self._cluster.log(topic, partition).committed(start, until)
+        step = "restore" if topic.endswith("-changelog") else "lead"
+        await self._faults.at(f"before {step}")
+        log = self._cluster.log(topic, partition)
+        records = log.committed(start, until)
         for first in range(0, len(records), CHUNK):
             yield records[first : first + CHUNK]
-            await self._faults.at("within lead")
-        await self._faults.at("after lead")
+            await self._faults.at(f"within {step}")
+        if step == "restore" and log.ends.stable < until:
+            raise BrokerAway(f"no record of {topic}-{partition} beyond {log.ends.stable}, and it goes to {until}")
+        await self._faults.at(f"after {step}")
 
     async def record(self, topic: str, partition: int, offset: int) -> Record | None:
         """See `streams.broker.Reader`."""

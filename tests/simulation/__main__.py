@@ -4,8 +4,11 @@ one line if something did not hold. `--bug NAME` breaks the protocol first: then
 import argparse
 import sys
 
+import pytest
+
 from tests.simulation.bugs import BUGS
 from tests.simulation.run import CHUNK, search
+from tests.simulation.world import World
 
 
 def main() -> int:
@@ -14,9 +17,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first chunk; each has one of its own")
     parser.add_argument("--bug", choices=sorted(BUGS), help="plant this bug")
     parser.add_argument("--shrink", action="store_true", help="make the schedule that shows a violation as short as possible")
+    parser.add_argument("--disks", action="store_true", help="workers keep their state on the disks of two machines")
     arguments = parser.parse_args()
     bug = arguments.bug
-    report = search(arguments.schedules, arguments.seed, BUGS[bug] if bug else None, arguments.shrink)
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        if arguments.disks:
+            patch.setattr(World, "machines", 2)
+        if bug:
+            BUGS[bug](patch)
+
+    report = search(arguments.schedules, arguments.seed, plant, arguments.shrink)
     rows = [
         ("schedules", f"{report.schedules:,}"),
         ("steps", f"{report.steps:,}"),
@@ -34,7 +45,8 @@ def main() -> int:
     if report.violation is None:
         return 0
     print(report.story)
-    again = f"python -m tests.simulation --schedules {CHUNK} --seed {report.seed}{f' --bug {bug}' if bug else ''}"
+    flags = (f" --bug {bug}" if bug else "") + (" --disks" if arguments.disks else "")
+    again = f"python -m tests.simulation --schedules {CHUNK} --seed {report.seed}{flags}"
     print(
         f"violated after {report.schedules} schedules: {report.violation}; again: {again}".replace("\n", " "), file=sys.stderr
     )

@@ -1,7 +1,7 @@
 """The protocol, broken on purpose: one rule of it at a time, by a patch of the code that runs. Nothing else differs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -9,8 +9,9 @@ from streams import opening
 from streams.broker import Broker, Ends, Written
 from streams.changelog import POSITION
 from streams.checking import OpeningRules
+from streams.disk import advanced
 from streams.draft import Draft, Kept
-from streams.execution import Execution
+from streams.execution import Batch, Execution
 from streams.opening import Suspended
 from streams.outbox import RecordBatch, TransactionalWriter
 from streams.phase import Phase
@@ -18,6 +19,8 @@ from streams.processor import Processor, Record
 from streams.task import Task
 from streams.task_name import TaskName
 from tests.model.broker import ModelBroker
+from tests.model.clock import EPOCH_MS
+from tests.model.disk import ModelTaskDisk
 
 
 def skip_fencing(patch: pytest.MonkeyPatch) -> None:
@@ -98,8 +101,12 @@ class _AnyEnd(int):
 
 
 def suspended_state_although_somebody_wrote(patch: pytest.MonkeyPatch) -> None:
-    """Takes a suspended state to be right, wherever the changelog ends now."""
-    keep = Task._keep
+    """Takes a suspended state, or what a disk has of it, to be right, wherever the changelog ends now."""
+    keep, bring_up = Task._keep, opening.bring_up
+
+    async def bring_up_nothing(*args: Any) -> tuple[dict[bytes, bytes], int]:
+        copy = next(arg for arg in args if isinstance(arg, ModelTaskDisk))
+        return (await bring_up(*args)) if copy.checkpoint is None else (dict(copy.checkpoint.progress), 0)
 
     def keep_for_ever(self: Task) -> None:
         if self._changelog_end is not None:
@@ -107,6 +114,7 @@ def suspended_state_although_somebody_wrote(patch: pytest.MonkeyPatch) -> None:
         keep(self)
 
     patch.setattr(Task, "_keep", keep_for_ever)
+    patch.setattr(opening, "bring_up", bring_up_nothing)
 
 
 def memory_trusted_after_a_failure(patch: pytest.MonkeyPatch) -> None:
@@ -122,6 +130,25 @@ def memory_trusted_after_a_failure(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Task, "_drop", drop_and_keep)
 
+
+def copy_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """Lets the disk have a batch before it is committed."""
+    write = Task._write
+
+    async def disk_first(self: Task, batch: Batch, began: float, waited: float) -> None:
+        execution = self._running
+        disk = execution._disk
+        if disk is not None and disk.checkpoint is not None and not batch.empty:
+            for state in execution._states.values():
+                state._store.apply(state._staged)
+            disk.advance(advanced(disk.checkpoint, None, EPOCH_MS, dict(execution._progress(batch))))
+        await write(self, batch, began, waited)
+
+    patch.setattr(Task, "_write", disk_first)
+
+
+DISK_BUGS: Final = (copy_before_the_commit, suspended_state_although_somebody_wrote)
+"""What is broken where state lies on disk."""
 
 BUGS: Final[dict[str, Callable[[pytest.MonkeyPatch], None]]] = {
     plant.__name__.replace("_", "-"): plant

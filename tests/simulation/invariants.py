@@ -18,6 +18,7 @@ from streams.changelog import META_KEY, POSITION, SEPARATOR, Meta, Position, sta
 from streams.execution import Execution
 from streams.processor import FIRST_VERSION
 from streams.state import Identity
+from tests.model.bench import contents
 from tests.model.cluster import Cluster
 from tests.model.log import Stored
 from tests.simulation.process import task_name
@@ -129,9 +130,9 @@ def differences(cluster: Cluster, tally: Tally, partition: int, memory: Executio
         yield f"partition {partition} has sent {dict(sent)}, recounted {dict(wanted.sent)}"
     kept = [("changelog", _restored(cluster, tally, partition))] + ([] if memory is None else [("memory", memory)])
     for where, execution in kept:
-        state = dict(execution.stores[NAME].entries)
+        state = contents(execution.stores[NAME])
         if int(state.pop(REPORTED, b"0")) != wanted.total or state != wanted.state:
-            yield f"the {where} of partition {partition} holds {execution.stores[NAME].entries}, recounted {wanted.state}"
+            yield f"the {where} of partition {partition} holds {contents(execution.stores[NAME])}, recounted {wanted.state}"
         positions = {key: position.last + 1 for key, position in execution.positions.items()}
         for (_, topic), position in execution.positions.items():
             if skipped := cluster.log(topic, partition).committed(position.last + 1, position.next):

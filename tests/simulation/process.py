@@ -8,6 +8,7 @@ from typing import Any, Final
 from faust.types import TP
 
 from streams.connection import Connection
+from streams.disk import Disk
 from streams.processor import Record
 from streams.task import TaskRules
 from streams.task_name import TaskName
@@ -167,9 +168,9 @@ class _Door:
 class _SimulatedUnit(Unit):
     """The unit, with a member in the place of its Faust app."""
 
-    def __init__(self, member: Member, *args: Any) -> None:
+    def __init__(self, member: Member, *args: Any, disk: Disk | None) -> None:
         self._member = member
-        super().__init__(*args)
+        super().__init__(*args, disk=disk)
 
     def _faust(self, connection: Connection, session_timeout_s: float, heartbeat_s: float) -> App:
         app: Any = self._member
@@ -179,14 +180,32 @@ class _SimulatedUnit(Unit):
 class Process:
     """A worker from its start to its end."""
 
-    def __init__(self, name: str, broker: ModelBroker, group: Group, tally: Tally, rules: TaskRules, seed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        broker: ModelBroker,
+        group: Group,
+        tally: Tally,
+        rules: TaskRules,
+        seed: int,
+        disk: Disk | None = None,
+    ) -> None:
         self.faults = broker.faults
         self.noted = Noted()
         self.fatal: list[str] = []
         self.leaving = False
         self._member = Member(name, broker.cluster, group, broker.faults, tally.sources, seed)
         self.unit = _SimulatedUnit(
-            self._member, APP, UNIT, [tally], Connection("model:9092"), broker, rules, self.noted, self.fatal.append
+            self._member,
+            APP,
+            UNIT,
+            [tally],
+            Connection("model:9092"),
+            broker,
+            rules,
+            self.noted,
+            self.fatal.append,
+            disk=disk,
         )
         self._member.start(self.unit)
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.simulation.bugs import BUGS
+from tests.simulation.bugs import BUGS, DISK_BUGS
 from tests.simulation.run import CHUNK, Plant, search
+from tests.simulation.world import World
 
 pytestmark = pytest.mark.timeout(900)
 """A chunk takes some seconds of one core; on a machine with other work, many times that."""
@@ -44,6 +45,28 @@ def test_the_protocol_holds_in_every_schedule(seed: int) -> None:
 @pytest.mark.parametrize("plant", BUGS.values(), ids=BUGS.keys())
 def test_a_bug_is_found(plant: Plant, seed: int) -> None:
     report = search(WITHIN, seed, plant)
+    assert report.violation is not None, f"not found in {report.schedules} schedules"
+
+
+def on_disks(patch: pytest.MonkeyPatch) -> None:
+    """Let workers keep their state on the disks of two machines."""
+    patch.setattr(World, "machines", 2)
+
+
+def test_the_protocol_holds_in_every_schedule_with_state_on_disk() -> None:
+    report = search(CHUNK, SEEDS[0], on_disks)
+    assert report.violation is None, report.story
+    assert report.happened.keys() == KINDS
+    assert report.commits > 10 * CHUNK
+
+
+@pytest.mark.parametrize("plant", DISK_BUGS, ids=lambda plant: plant.__name__)
+def test_a_bug_of_state_on_disk_is_found(plant: Plant) -> None:
+    def both(patch: pytest.MonkeyPatch) -> None:
+        on_disks(patch)
+        plant(patch)
+
+    report = search(WITHIN, SEEDS[0], both)
     assert report.violation is not None, f"not found in {report.schedules} schedules"
 
 

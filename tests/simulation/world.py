@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from streams.phase import Phase
 from streams.task import TaskRules
-from tests.model.bench import RULES
+from tests.model.bench import RULES, contents
 from tests.model.broker import ModelBroker
 from tests.model.clock import ModelLoop
 from tests.model.cluster import Cluster
+from tests.model.disk import ModelDisk
 from tests.model.faults import Faults, Killed
 from tests.model.group import Group
 from tests.model.log import Outcome, Transaction
@@ -66,6 +67,9 @@ class _WatchedBroker(ModelBroker):
 class World:
     """One schedule's world, from its beginning to its end."""
 
+    machines = 0
+    """On whose disks workers keep their state, in turn; none, and it is in memory."""
+
     def __init__(self, partitions: int, sources: tuple[str, ...], batch_bytes: int, seed: int) -> None:
         self.loop = ModelLoop()
         # What a loop complains of depends on when the collector comes by: how everything ended is looked at in `close`.
@@ -77,6 +81,7 @@ class World:
         self.cluster.auditor = self.auditor = Auditor(self.cluster, sources)
         self.group = Group(self.loop, partitions)
         self.processes: list[Process] = []
+        self._disks = [ModelDisk() for _ in range(self.machines)]
         self.happened: Counter[str] = Counter()
         """What has gone wrong on purpose, by kind."""
         self._rules: TaskRules = replace(RULES, batch_bytes=batch_bytes, tick_interval_s=TICK_S)
@@ -123,7 +128,8 @@ class World:
         self._names += 1
         broker = _WatchedBroker(self.cluster, Faults())
         name, seed = f"worker-{self._names}", self._random.randrange(1 << 30)
-        self.processes.append(Process(name, broker, self.group, self.tally, self._rules, seed))
+        disk = self._disks[self._names % len(self._disks)].of(broker.faults) if self._disks else None
+        self.processes.append(Process(name, broker, self.group, self.tally, self._rules, seed, disk))
 
     def plan(self, process: Process, point: str, occurrence: int, kind: str, happening: Callable[[], None]) -> None:
         """Let something happen when a process passes a point."""
@@ -224,7 +230,7 @@ class World:
             if task is None or not task.idle or task.positions != ends:
                 at = "no task" if task is None else f"{task.phase.name} at {task.positions}"
                 return f"partition {partition}, {at} of {ends}"
-            state = task._execution.stores[NAME].entries if task._execution is not None else {}
+            state = contents(task._execution.stores[NAME]) if task._execution is not None else {}
             if state.get(REPORTED) != state.get(TOTAL):
                 return f"partition {partition} has reported {state.get(REPORTED)!r} of {state.get(TOTAL)!r}"
         return None

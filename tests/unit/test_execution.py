@@ -9,7 +9,7 @@ from streams.changelog import ChangelogUnreadable, Meta, Position, position_key,
 from streams.draft import Kept
 from streams.execution import Execution
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime
-from streams.state import Identity, Store
+from streams.state import Identity, MemoryStore
 from streams.test_driver import TestDriver
 
 NOON = 1_700_000_000_000
@@ -127,7 +127,7 @@ def test_an_idle_position_moves_past_what_nobody_gets_and_the_last_record_stays_
 
 
 def test_a_value_that_did_not_change_is_not_written() -> None:
-    store = Store()
+    store = MemoryStore()
     execution = Execution([Counting()], Identity(0, 1, "i"))
     execution.stores["counting"] = store
     batch = execution.tick(NOON, Kept())
@@ -152,7 +152,7 @@ def test_a_newer_format_is_refused() -> None:
 
 
 def test_the_store_knows_its_size_in_bytes() -> None:
-    store = Store()
+    store = MemoryStore()
     for key, value in ((b"a", b"123"), (b"a", b"1"), (b"b", b""), (b"a", None), (b"zz", None)):
         store.apply({key: value})
     assert store.bytes == sum(len(k) + len(v) for k, v in store.entries.items()) == 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agents.categories import CATEGORY_OF
 from agents.history import MOVED, NEWEST, PART, Entry, History
-from streams.state import Identity, StagedState, Store
+from streams.state import Identity, MemoryStore, StagedState
 
 LARGEST_VALUE = PART * 40
 """Bytes that no value of the state may exceed: a part full of short ids."""
@@ -18,7 +18,7 @@ class Kept:
     """A history that is saved after each change, and the list that it should be."""
 
     def __init__(self) -> None:
-        self.state = StagedState(Store(), Identity(0, 1, "0000000000001-a"))
+        self.state = StagedState(MemoryStore(), Identity(0, 1, "0000000000001-a"))
         self.entries: list[Entry] = []
         self.since = 0
 

@@ -14,7 +14,7 @@ from npstream.verification import OUTPUTS, Seen, verify
 from schemas import topics
 from streams.draft import Kept
 from streams.processor import DAY_MS, Outbox, Record, StreamTime
-from streams.state import Identity, StagedState, Store
+from streams.state import Identity, MemoryStore, StagedState
 from streams.test_driver import Sent, TestDriver
 
 NOW = 1_772_357_400_000  # 2026-03-01T09:30:00Z
@@ -64,7 +64,7 @@ def test_a_long_history_counts_right_wherever_batches_begin_and_end(seed: int) -
 class Counted(StagedState):
     """Counts how often each kind of key is written."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: MemoryStore) -> None:
         super().__init__(store, Identity(0, 1, "i"))
         self.written: Counter[bytes] = Counter()
 
@@ -74,7 +74,7 @@ class Counted(StagedState):
 
 
 def test_a_batch_writes_a_long_history_once() -> None:
-    store = Store()
+    store = MemoryStore()
     scoring = Scoring()
     for start in range(0, 3_000, 1_000):
         state = Counted(store)

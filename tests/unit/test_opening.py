@@ -26,13 +26,18 @@ def benches() -> Iterator[Bench]:
         yield bench
 
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
+
 async def worked(bench: Bench) -> None:
-    """A worker was here, did some of the work, and was killed; there is more to do now."""
-    worker = bench.worker()
-    worker.start()
-    await bench.drained(worker)
-    await worker.gone()
-    bench.send()
+    """A worker was here, did some of the work, and was killed; there is more to do now. On each machine, if there are several:
+    what the disk of the next one has is behind."""
+    for _ in bench.disks or (None,):
+        worker = bench.worker()
+        worker.start()
+        await bench.drained(worker)
+        await worker.gone()
+        bench.send()
 
 
 async def again(bench: Bench, worker: Worker) -> None:
@@ -148,8 +153,8 @@ def test_the_next_owner_keeps_the_incarnation_and_writes_its_own_name() -> None:
 def test_reading_starts_at_the_position_whatever_the_groups_offset_says(bookmark: int | None) -> None:
     async def scenario(bench: Bench) -> None:
         bench.send()
-        end = bench.wanted.positions["counting", "in"]
         await worked(bench)
+        end = bench.restored().position("in")
         if bookmark is not None:
             bench.cluster.groups[NAME.group, "in", 0] = bookmark
         worker = bench.worker()

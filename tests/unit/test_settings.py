@@ -135,6 +135,8 @@ CONTRADICTIONS = [
     ({"ssl_ca_file": "ca.pem"}, ("ssl_ca_file", "security_protocol")),
     ({"security_protocol": "SSL", "ssl_ca_file": "nowhere.pem"}, ("ssl_ca_file", "nowhere.pem")),
     ({"replication": 0}, ("replication",)),
+    ({"state_store": "disk"}, ("state_store", "state_folder")),
+    ({"state_folder": "/var/lib/npstream"}, ("state_folder", "state_store")),
     ({"app_id": "a b"}, ("app_id",)),
     ({"app_id": ""}, ("app_id",)),
     ({"agents": "intake,intake"}, ("agents",)),
@@ -161,6 +163,7 @@ AT_THE_EDGE = [
     {"transaction_timeout_ms": 59_999},
     {"retry_max_s": 300},
     {"replication": -1},
+    {"state_store": "disk", "state_folder": "/var/lib/npstream"},
     {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_username": "u", "sasl_password": "p"},
 ]
 

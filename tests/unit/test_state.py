@@ -1,14 +1,22 @@
 """A store with what is staged on it, against a plain dict."""
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from streams.disk import Checkpoint
+from streams.disk_store import RocksDisk, RocksTaskDisk
 from streams.gradual_sort import SORTED_AT_ONCE
-from streams.state import Identity, StagedState, Store
+from streams.state import Identity, MemoryStore, StagedState, Store
+from streams.task_name import TaskName
+from tests.model.bench import contents
 
 KEYS = st.binary(min_size=1, max_size=2).map(lambda key: bytes(b"ab"[byte % 2] for byte in key))
 VALUES = st.binary(max_size=3)
@@ -19,11 +27,15 @@ class StateAgainstADict(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store()
+        self.store = self.made()
         self.state = StagedState(self.store, Identity(3, 12, "i"))
         self.committed: dict[bytes, bytes] = {}
         self.present: dict[bytes, bytes] = {}
         self.touched: list[bytes] = []
+
+    def made(self) -> Store:
+        """An empty store."""
+        return MemoryStore()
 
     @rule(key=KEYS, value=VALUES)
     def put(self, key: bytes, value: bytes) -> None:
@@ -94,9 +106,40 @@ class StateAgainstADict(RuleBasedStateMachine):
 
     @invariant()
     def the_store_is_what_was_committed(self) -> None:
-        assert self.store.entries == self.committed
-        assert self.store.bytes == sum(len(key) + len(value) for key, value in self.committed.items())
+        assert contents(self.store) == self.committed
+        if isinstance(self.store, MemoryStore):
+            assert self.store.bytes == sum(len(key) + len(value) for key, value in self.committed.items())
 
+
+class Advancing:
+    """A store on disk that is advanced over whenever something is applied, as an execution does for all of its stores."""
+
+    def __init__(self, disk: RocksTaskDisk) -> None:
+        self._disk = disk
+        self._store = disk.stores["one"]
+        self.get, self.scan, self.add = self._store.get, self._store.scan, self._store.add
+
+    def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
+        self._store.apply(changes)
+        self._disk.advance(Checkpoint(0, 0, 0, 0, {}, {}))
+
+
+class StateOnDiskAgainstADict(StateAgainstADict):
+    """The same in RocksDB."""
+
+    def made(self) -> Store:
+        self.folder = Path(mkdtemp(prefix="npstream-test-"))
+        self.disk = RocksDisk(self.folder, 16 << 20).open(TaskName("app", "unit", 0), ["one", "other"])
+        self.disk.stores["other"].add(b"a", b"another processor's")
+        return Advancing(self.disk)
+
+    def teardown(self) -> None:
+        self.disk.close()
+        rmtree(self.folder)
+
+
+TestStateOnDiskAgainstADict = StateOnDiskAgainstADict.TestCase
+TestStateOnDiskAgainstADict.settings = settings(max_examples=20, stateful_step_count=20)
 
 TestStateAgainstADict = StateAgainstADict.TestCase
 TestStateAgainstADict.settings = settings(max_examples=40, stateful_step_count=30)
@@ -108,7 +151,7 @@ def test_a_pass_goes_on_after_a_restore_from_its_cursor(keys: set[bytes], prefix
     found: list[bytes] = []
     after = b""
     while True:
-        store = Store()
+        store = MemoryStore()
         for key in keys:
             store.apply({key: b""})
         share = store.scan(prefix, after, limit)
@@ -120,7 +163,7 @@ def test_a_pass_goes_on_after_a_restore_from_its_cursor(keys: set[bytes], prefix
 
 
 def test_keys_deleted_during_a_pass_are_left_out_and_keys_added_may_be_missing() -> None:
-    store = Store()
+    store = MemoryStore()
     for key in (b"a", b"b", b"c", b"d"):
         store.apply({key: b""})
     assert store.scan(b"", b"", 1) == [b"a"]
@@ -131,7 +174,7 @@ def test_keys_deleted_during_a_pass_are_left_out_and_keys_added_may_be_missing()
 
 
 def test_a_cursor_may_go_back_within_a_pass() -> None:
-    store = Store()
+    store = MemoryStore()
     keys = [b"%05d" % number for number in range(3 * SORTED_AT_ONCE)]
     store.apply(dict.fromkeys(reversed(keys), b""))
     assert store.scan(b"", b"", len(keys) - 1) == keys[:-1]
@@ -156,18 +199,18 @@ def test_a_pass_begins_anywhere_with_any_prefix(prefix: bytes, after: bytes) -> 
         b"\xff",
         b"\xff\xff\x01",
     ]
-    store = Store()
+    store = MemoryStore()
     store.apply(dict.fromkeys(keys, b""))
     assert store.scan(prefix, after, 100) == [key for key in keys if key.startswith(prefix) and key > after]
 
 
 def test_a_state_knows_what_it_is() -> None:
-    state = StagedState(Store(), Identity(3, 12, "i"))
+    state = StagedState(MemoryStore(), Identity(3, 12, "i"))
     assert (state.partition, state.partitions, state.incarnation) == (3, 12, "i")
 
 
 def test_a_key_that_was_deleted_and_never_there_takes_no_place_in_a_share() -> None:
-    state = StagedState(Store(), Identity(3, 12, "i"))
+    state = StagedState(MemoryStore(), Identity(3, 12, "i"))
     state.delete(b"a")
     state.put(b"b", b"")
     assert state.scan(b"", b"", 1) == [b"b"]

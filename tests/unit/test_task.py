@@ -10,7 +10,7 @@ import pytest
 from streams.execution import Batch, Execution
 from streams.phase import Phase
 from streams.task import TaskRules
-from tests.model.bench import NAME, RULES, Bench, Differs, Worker
+from tests.model.bench import NAME, RULES, Bench, Differs, Worker, contents
 from tests.model.clock import run
 from tests.model.counting import Counting
 from tests.model.crashes import (
@@ -38,6 +38,9 @@ def rules(batch_bytes: int) -> TaskRules:
     return replace(RULES, batch_bytes=batch_bytes)
 
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
+
 @pytest.fixture(autouse=True)
 def points_of_the_execution(monkeypatch: pytest.MonkeyPatch) -> Callable[[Bench], None]:
     """Let staging and applying be points as well, of the worker that came last."""
@@ -51,10 +54,10 @@ def points_of_the_execution(monkeypatch: pytest.MonkeyPatch) -> Callable[[Bench]
         faults.now("after process")
         return batch
 
-    def committing(self: Execution, batch: Batch) -> None:
+    def committing(self: Execution, batch: Batch, *args: object) -> None:
         faults = current[0].workers[-1].faults
         faults.now("before apply")
-        commit(self, batch)
+        commit(self, batch, *args)  # type: ignore[arg-type]
         faults.now("after apply")
 
     def watch(bench: Bench) -> None:
@@ -156,7 +159,7 @@ def test_without_transactions_events_may_come_again_and_state_and_positions_are_
     async def scenario(bench: Bench, occurrence: int) -> None:
         await stopped_at(bench, bench.worker(), point, error(point), occurrence)
         restored, wanted = bench.restored(), bench.wanted
-        assert {name: store.entries for name, store in restored.stores.items()} == wanted.state
+        assert {name: contents(store) for name, store in restored.stores.items()} == wanted.state
         assert {key: position.next for key, position in restored.positions.items()} == wanted.positions
         assert bench.sent.keys() == wanted.sent.keys()
         for key, values in wanted.sent.items():

@@ -98,6 +98,8 @@ CONFIGURATIONS = [
     ("npstream_scoring_changelog", "segment.bytes", "1073741824", Status.WARNING),
     ("npstream_scoring_changelog", "segment.bytes", "1048576", None),
     ("npstream_scoring_changelog", "max.compaction.lag.ms", str(2**63 - 1), Status.WARNING),
+    ("npstream_scoring_changelog", "delete.retention.ms", str(DAY_MS - 1), Status.FAILED),
+    ("npstream_scoring_changelog", "delete.retention.ms", str(2 * DAY_MS), None),
     ("nps_erasures", "max.compaction.lag.ms", str(7 * DAY_MS + 1), Status.WARNING),
     ("nps_erasures", "max.compaction.lag.ms", str(DAY_MS), None),
     ("nps_responses", "message.timestamp.type", "LogAppendTime", Status.FAILED),
@@ -125,7 +127,12 @@ def test_each_unit_has_a_changelog_named_after_the_app_with_the_partitions_of_it
     changelogs = changelog_topics(settings)
     assert [topic.name for topic in changelogs] == ["nps-eu-scoring-changelog", "nps-eu-rollups-changelog"]
     assert {(topic.partitions, topic.replication) for topic in changelogs} == {(4, 3)}
-    config = {"cleanup.policy": "compact", "segment.bytes": "67108864", "max.compaction.lag.ms": str(7 * DAY_MS)}
+    config = {
+        "cleanup.policy": "compact",
+        "segment.bytes": "67108864",
+        "max.compaction.lag.ms": str(7 * DAY_MS),
+        "delete.retention.ms": str(DAY_MS),
+    }
     assert changelogs[0].config == config
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.windows import FOREVER, Spans, Table, WindowsChanged, check_windows
-from streams.state import Identity, StagedState, Store
+from streams.state import Identity, MemoryStore, StagedState
 
 DAY = 20_000
 """A day in 2024; 16 divides it, so that a chunk of days begins with it."""
@@ -15,7 +15,7 @@ SPANS = Spans((2, 5, 9), 3)
 
 
 def new_state() -> StagedState:
-    return StagedState(Store(), Identity(0, 1, "0000000000001-a"))
+    return StagedState(MemoryStore(), Identity(0, 1, "0000000000001-a"))
 
 
 def new_table(day: int = DAY, keeps_eve: bool = False) -> Table:
