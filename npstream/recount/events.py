@@ -320,8 +320,9 @@ class _Partition:
             self.send(self.found.scored, wanted.scored_loosely(self.record, now, optional=True))
 
     def lower_than_forgotten(self, arrival: Arrival) -> None:
+        """Nothing; or, if the version that holds is not forgotten and came without segments, that one with these."""
         if not arrival.retraction and self.standing.in_history(arrival) is False:
-            self.send(self.found.scored, wanted.scored(self.record, arrival, optional=True, change="expired"))
+            self.send(self.found.scored, wanted.scored_loosely(self.record, arrival, optional=True, change="expired"))
         else:
             self.ask("a lower version than one that may be forgotten")
 

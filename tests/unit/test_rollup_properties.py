@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import assume, given, note
+from hypothesis import assume, example, given, note
 from hypothesis import strategies as st
 
 from agents.rollups import Rollups, RollupSettings
@@ -111,7 +111,20 @@ def test_the_tables_roll_without_traffic(arrivals: list[Round], data: st.DataObj
         assert played.table_differences() == []
 
 
+SEGMENTS_OF_THE_EXPIRED = [
+    Arriving(b'{"response_id": "r-1", "account_id": "acme", "score": 3, "responded_at": 1770624000000}', b"acme", 1),
+    Arriving(
+        b'{"response_id": "r-1", "account_id": "acme", "score": 3, "responded_at": 1770624000000, "segment": "smb", '
+        b'"updated_at": "2026-02-28T09:30:50.003Z"}',
+        b"acme",
+        1,
+    ),
+]
+"""A response beyond the history, and an earlier version of it that comes later and names segments."""
+
+
 @given(rounds(partitions=2, strays=True, days=small_days, jumps=SMALL_JUMPS))
+@example([Round(SEGMENTS_OF_THE_EXPIRED, batch=1, lost_batches=[], restart=False, pass_ms=3)])
 def test_records_may_come_between_the_shares_of_a_roll_over(arrivals: list[Round]) -> None:
     """With windows and shares so small that responses leave the history, and every roll-over takes many ticks."""
     shares = [OneShareATick(one) for one in small_processors()]
