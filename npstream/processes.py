@@ -57,13 +57,14 @@ class Process:
         self.supervised = Supervised(number)
         self._environment = _environment(settings)
         self._program: asyncio.subprocess.Process | None = None
-        self._line = ProcessLine()
+        self._line: ProcessLine | None = None
 
     async def run(self) -> None:
         """Start it, and return when it has ended; what follows is in `supervised`."""
-        self._line, self._program = ProcessLine(), None
+        line = self._line = ProcessLine()
+        self._program = None
         self.supervised.start(time.monotonic())
-        descriptor = self._line.theirs.fileno()
+        descriptor = line.theirs.fileno()
         self._program = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "npstream", "worker",
             "--process", str(self.supervised.number), "--lifeline", str(descriptor),
@@ -72,14 +73,13 @@ class Process:
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches this process alone, which tells the others
         )  # fmt: skip
-        self._line.started()
+        line.started()
         if self.supervised.life is Life.ENDING:  # it was told before there was a program to tell
             self._program.terminate()
         logger.info("process %d is pid %d", self.supervised.number, self._program.pid)
         code = await self._program.wait()
-        await asyncio.to_thread(self._line.close)
-        farewell = self._line.farewell
-        death = Death(code) if farewell is None else Death(farewell.code, farewell.reason)
+        await asyncio.to_thread(line.close)
+        death = Death(code) if line.farewell is None else Death(line.farewell.code, line.farewell.reason)
         self.supervised.died(death, time.monotonic())
 
     def stop(self) -> None:
