@@ -104,14 +104,14 @@ def _throughput(measured: Sequence[Throughput], cores: int) -> Section:
     ]
     most = max((one.load.processes for one in measured), default=1)
     notes = [
-        f"Each row is {one.load.responses:,} responses, equal to the recount. The changelog is scoring's; all logs are those of "
-        "everything but the source, for one copy and before any compaction."
+        f"Each row is {one.load.responses:,} responses, equal to the recount. The changelog is scoring's; all logs are those "
+        "of everything but the source, for one copy and before any compaction."
         for one in measured[:1]
     ]
     if most + 1 > cores:
         notes.append(
-            f"Cores: {cores}, of which the broker needs its share. More processes than the rest wait for each other: of them only "
-            "the cost of a response tells anything."
+            f"Cores: {cores}, of which the broker needs its share. More processes than the rest wait for each other: of them "
+            "only the cost of a response tells anything."
         )
     if any("*" in row[3] for row in rows):
         notes.append("\\*: others took more than a tenth of the machine meanwhile.")
@@ -142,8 +142,9 @@ def _hand_overs(measured: Sequence[HandOver]) -> Section:
         largest = max(joined, key=lambda one: one.responses)
         seconds = MILLION * largest.per_respondent / largest.restore_rate
         notes.append(
-            f"Of the largest, a restore reads {largest.per_respondent:.1f} records for each respondent, so one process restores "
-            f"{MILLION:,} respondents in {seconds:.0f} s. That a member comes or goes is noticed with the next heartbeat (3 s)."
+            f"Of the largest, a restore reads {largest.per_respondent:.1f} records for each respondent, so one process "
+            f"restores {MILLION:,} respondents in {seconds:.0f} s. That a member comes or goes is noticed with the next "
+            "heartbeat (3 s)."
         )
     columns = (
         "Event", "responses", "state keys", "state MB", "kept, s", "moved, s", "records restored", "restored/s",
