@@ -44,8 +44,8 @@ ANSWERS_A_YEAR: Final = 4
 the rates below are peaks: campaigns, and counting anew."""
 DAYS_A_YEAR: Final = 365
 SESSION_S: Final = 10.0
-"""After so long a worker that died is missed (the setting session_timeout_ms): a restore that takes no longer is no longer pause
-than that."""
+"""After so long a worker that died is missed (the setting session_timeout_ms): a restore that takes no longer than that at most
+doubles the pause."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,13 @@ from npstream.broker import HOST, free_port
 from npstream.processes import SILENT_S
 from schemas import topics
 from tests.conftest import Broker
+from tests.integration.test_listening import listening
 from tests.integration.test_verify import verify
 from tests.integration.traffic import Traffic
 from tests.integration.workers import PARTITIONS, Worker, Workers, until
 from tests.integration.world import World
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc who lives")
 
 RECORDS = 20_000
 """So many that a process can be killed in the middle of them."""
@@ -117,9 +121,10 @@ def test_processes_whose_parent_is_killed_end_by_themselves(nobody: Workers) -> 
         assert len(worker.logged("the process that started this one is gone: ending")) == 2
 
 
-def test_one_that_stands_still_is_named_and_killed_only_if_all_shall_end(nobody: Workers) -> None:
+def test_one_that_stands_still_is_named_at_the_one_port_there_is(nobody: Workers) -> None:
     with nobody as workers:
         worker = waiting(workers)
+        assert [listening(pid) for pid in (worker.pid, *pids(worker).values())] == [[HOST], [], []]
         os.kill(pids(worker)[2], signal.SIGSTOP)
         worker.wait_not_ready("process 2: has not answered for", SILENT_S + UP_WITHIN_S)
         assert worker.get("/live")[0] == 200
