@@ -103,10 +103,7 @@ class Lifeline:
     def _answer(self, health: Health, gone: Callable[[], None]) -> None:
         try:
             while True:
-                about = About(self._connection.recv_bytes().decode())
-                self._send(
-                    State(health.not_live(), health.not_ready()) if about is About.HEALTH else collected(health.registry)
-                )
+                self._send(answer(About(self._connection.recv_bytes().decode()), health))
         except (EOFError, OSError):
             gone()
 
@@ -116,6 +113,15 @@ class Lifeline:
                 self._connection.send_bytes(msgspec.msgpack.encode(message))
         except OSError as error:
             logger.debug("the parent does not hear %s: %s", type(message).__name__, error)
+
+
+def answer(about: About, health: Health) -> State | Metrics:
+    """There is always one: who asks waits for it, and would take silence for a process that stands still."""
+    try:
+        return State(health.not_live(), health.not_ready()) if about is About.HEALTH else collected(health.registry)
+    except Exception as error:
+        logger.exception("cannot tell its %s", about.value)
+        return State([], [f"cannot tell how it is: {type(error).__name__}"]) if about is About.HEALTH else Metrics([])
 
 
 def collected(registry: CollectorRegistry) -> Metrics:

@@ -111,9 +111,11 @@ class Process:
         if line is None:
             death = self.supervised.last_death
             return [self._named("starting" if death is None else f"ended by {death}, and is started again")]
+        if line.state is None:
+            return [self._named("starting")]
         if line.silent_s() > SILENT_S:
             return [self._named(f"has not answered for {line.silent_s():.0f} s")]
-        return [self._named(problem) for problem in (["starting"] if line.state is None else line.state.not_ready)]
+        return [self._named(problem) for problem in line.state.not_ready]
 
     def not_live(self) -> list[str]:
         """What only a restart can help, a line each."""

@@ -63,6 +63,14 @@ def test_one_that_does_not_answer_is_asked_once_and_its_silence_is_known(tied: T
     assert tied.line.silent_s() == 0.0
 
 
+def test_one_that_fails_to_tell_says_so_instead_of_being_silent(tied: Tied, caplog: pytest.LogCaptureFixture) -> None:
+    tied.registry.register(Broken())
+    tied.serve()
+    assert tied.line.ask(About.METRICS).result(ANSWER_S) == Metrics([])
+    assert "cannot tell its metrics" in caplog.text
+    assert tied.line.ask(About.HEALTH).result(ANSWER_S) == State([], [])
+
+
 def test_its_last_words_are_there_once_it_is_gone(tied: Tied) -> None:
     tied.lifeline.farewell("topic nps.responses: missing", 1)
     tied.end()
@@ -133,3 +141,10 @@ class Fixed(Collector):
 
     def collect(self) -> list[Metric]:
         return self._metrics
+
+
+class Broken(Collector):
+    """Has nothing to collect."""
+
+    def collect(self) -> list[Metric]:
+        raise ZeroDivisionError

@@ -149,7 +149,10 @@ def test_every_refusal_is_explained_and_nothing_else() -> None:
 
 
 def test_every_warning_and_error_of_the_log_is_explained_and_nothing_else() -> None:
-    modules = [*(ROOT / "streams").glob("*.py"), *(ROOT / "npstream" / f"{n}.py" for n in ("worker", "admission", "processes"))]
+    modules = [
+        *(ROOT / "streams").glob("*.py"),
+        *(ROOT / "npstream" / f"{n}.py" for n in ("worker", "admission", "processes", "lifeline")),
+    ]
     logged = [text for module in modules for text in called(module, {"warning", "error", "exception"})]
     logged = [text.replace("...; trying again", "waiting for the broker; trying again") if text == "...; trying again" else text
               for text in logged if text != "..."]  # fmt: skip
