@@ -29,6 +29,8 @@ PARTITIONS_PER_PROCESS: Final = 2
 """At least: so that one process more or less moves work in halves of a share, and two hot partitions can be parted."""
 PROCESS_MB: Final = 350
 """Of a process before any state: the interpreter, clients and batches, freed memory that is kept."""
+MOST_PROCESS_GB: Final = 8.0
+"""Of a process with its state: what a core of an ordinary machine has beside it."""
 BROKER_CORES: Final = 16
 """Of one broker."""
 BROKER_REPLICAS: Final = 4_000
@@ -121,8 +123,8 @@ class Plan:
 
     @property
     def processes(self) -> int:
-        """One core each, used to the share that is meant; two at least, so that one may be lost."""
-        return max(2, math.ceil(self.cores / BUSY))
+        """As many as the rate or the memory needs; two at least, so that one may be lost."""
+        return max(2, math.ceil(self.cores / BUSY), math.ceil(self.state_gb / (MOST_PROCESS_GB - PROCESS_MB / 1024)))
 
     @property
     def partitions(self) -> int:
@@ -137,9 +139,14 @@ class Plan:
         return len(AGENTS) * self.partitions
 
     @property
+    def state_gb(self) -> float:
+        """Memory for all respondents."""
+        return self.load.respondents * self.costs.respondent_bytes / 2**30
+
+    @property
     def process_gb(self) -> float:
         """Memory of one process."""
-        return PROCESS_MB / 1024 + self.load.respondents * self.costs.respondent_bytes / self.processes / 2**30
+        return PROCESS_MB / 1024 + self.state_gb / self.processes
 
     @property
     def brokers_by(self) -> dict[str, float]:
@@ -206,25 +213,21 @@ class Limit(NamedTuple):
 
 
 LIMITS: Final = (
-    Limit("one core a process", lambda plan: plan.processes, 16, "more machines: processes share through Kafka alone"),
+    Limit("processes, of a core each", lambda plan: plan.processes, 16, "more machines: they share through Kafka alone"),
+    Limit("GB of memory in all", lambda plan: plan.process_gb * plan.processes, 256, "state on disk"),
     Limit(
-        "memory of a process, GB", lambda plan: plan.process_gb, 8.0,
-        "more processes than the rate needs, or state on disk",
+        "s until a lost process is restored",
+        lambda plan: plan.lost_process_s,
+        60,
+        "more partitions and processes; state on disk",
     ),
-    Limit(
-        "restore after a lost process, s", lambda plan: plan.lost_process_s, 60.0,
-        "more partitions and processes; state on disk, which restores only what it lacks",
-    ),
-    Limit("start of all processes, s", lambda plan: plan.cold_start_s, 300.0, "the same"),
-    Limit(
-        "transactional producers", lambda plan: plan.producers, 1_000,
-        "agents scaled apart; fewer units (fusing) as more agents come",
-    ),
-    Limit("transactions/s", lambda plan: plan.transactions, 10_000, "more partitions of __transaction_state"),
-    Limit("sockets of all workers", lambda plan: plan.sockets, 10_000, "file limits of brokers and workers raised"),
+    Limit("s until all have started", lambda plan: plan.cold_start_s, 300, "the same"),
+    Limit("transactional producers", lambda plan: plan.producers, 1_000, "agents scaled apart; units fused as agents come"),
+    Limit("transactions/s", lambda plan: plan.transactions, 10_000, "more partitions of `__transaction_state`"),
+    Limit("sockets of workers", lambda plan: plan.sockets, 10_000, "file limits of brokers and workers raised"),
     Limit("partition copies", lambda plan: plan.replicas, 4_000 * COPIES, "more brokers"),
-    Limit("storage, TB", lambda plan: plan.stored_tb, 30.0, "shorter retention of nps.responses, or tiered storage"),
-)  # fmt: skip
+    Limit("TB stored", lambda plan: plan.stored_tb, 30, "shorter retention of `nps.responses`, or tiered storage"),
+)
 """In the order in which they are shown; bearable is what is ordinary for one group of machines and a small cluster."""
 
 
@@ -243,17 +246,12 @@ def _short(number: float) -> str:
 
 ROWS: Final[Sequence[tuple[str, Callable[[Plan], str]]]] = (
     ("workers' cores, all busy", lambda plan: f"{plan.cores:,.2g}" if plan.cores < 10 else f"{plan.cores:,.0f}"),
-    (f"processes, each {BUSY:.0%} busy", lambda plan: f"{plan.processes:,}"),
+    (f"processes, {BUSY:.0%} busy or {MOST_PROCESS_GB:g} GB", lambda plan: f"{plan.processes:,}"),
     ("partitions", lambda plan: f"{plan.partitions:,}"),
     ("memory of a process, GB", lambda plan: f"{plan.process_gb:.1f}"),
     (f"brokers of {BROKER_CORES} cores", lambda plan: f"{plan.brokers:,} ({plan.scarcest})"),
     ("storage for the retention, TB", lambda plan: f"{plan.stored_tb:,.1f}"),
-    ("transactional producers", lambda plan: f"{plan.producers:,}"),
-    ("transactions/s, at most", lambda plan: f"{plan.transactions:,.0f}"),
-    ("sockets of workers", lambda plan: f"{plan.sockets:,.0f}"),
-    ("partition copies on all brokers", lambda plan: f"{plan.replicas:,}"),
-    ("a lost process restored, s", lambda plan: f"{plan.lost_process_s:,.1f}"),
-    ("all processes started, s", lambda plan: f"{plan.cold_start_s:,.1f}"),
+    ("respondents a partition", lambda plan: f"{plan.load.respondents / plan.partitions:,.0f}"),
 )
 
 
@@ -275,16 +273,19 @@ def _lines(costs: Costs, plans: Sequence[Plan]) -> Iterator[str]:
     yield from ("", f"| | {' | '.join(str(plan.load) for plan in plans)} |", f"|---|{'---:|' * len(plans)}")
     for title, figure in ROWS:
         yield f"| {title} | {' | '.join(figure(plan) for plan in plans)} |"
-    for plan in plans:
-        yield from ("", f"**{plan.load}.** " + _verdict(plan))
+    yield from ("", f"| gives way | ordinary up to | {' | '.join(str(plan.load) for plan in plans)} | then |")
+    yield f"|---|---:|{'---:|' * len(plans)}---|"
+    for limit in LIMITS:
+        yield f"| {limit.what} | {limit.bearable:,g} | {' | '.join(_pressed(limit, plan) for plan in plans)} | {limit.answer} |"
+    firsts = [(plan, broken(plan)) for plan in plans]
+    told = (f"at {plan.load}: {found[0][0].what if found else 'nothing'}" for plan, found in firsts)
+    yield from ("", f"First to give way, by how far it is beyond the ordinary: {'; '.join(told)}.")
 
 
-def _verdict(plan: Plan) -> str:
-    found = broken(plan)
-    if not found:
-        return "Nothing breaks."
-    told = (f"{limit.what}, {times:.1f} times what is ordinary: {limit.answer}" for limit, times in found)
-    return f"What breaks, the worst first: {'. '.join(told)}."
+def _pressed(limit: Limit, plan: Plan) -> str:
+    """The figure, in bold with how many times the ordinary it is where that is more than once."""
+    figure = limit.figure(plan)
+    return f"{figure:,.0f}" if figure <= limit.bearable else f"**{figure:,.0f}** ({figure / limit.bearable:.1f}x)"
 
 
 def _meanings() -> list[str]:

@@ -65,14 +65,22 @@ def test_one_partition_must_not_need_more_than_its_share_of_a_core() -> None:
     assert 1_000_000 / plan.partitions * 50.0 / 1e6 <= 0.5
 
 
-def test_the_worst_breaks_first() -> None:
+def test_memory_may_need_more_processes_than_the_rate() -> None:
+    plan = Plan(Load(1_000, 100 * 2**20), COSTS)  # 100 GB of respondents
+    assert plan.cores == 0.05
+    assert plan.processes == 14
+    assert plan.process_gb <= 8.0
+
+
+def test_the_worst_gives_way_first() -> None:
     found = broken(Plan(Load(1_000, 1e9), COSTS))
-    assert [limit.what for limit, _ in found] == [
-        "restore after a lost process, s",  # 25,000 s
-        "start of all processes, s",  # the same, of which more is bearable
-        "memory of a process, GB",  # 477
-    ]
     assert [times for _, times in found] == sorted((times for _, times in found), reverse=True)
+    names = [limit.what for limit, _ in found]
+    assert {"s until a lost process is restored", "GB of memory in all", "processes, of a core each"} <= set(names)
+    text = capacity.markdown(COSTS, [Load(1_000, 1e9)])
+    row = next(line for line in text.splitlines() if line.startswith("| GB of memory in all"))
+    assert row.split(" | ")[2] == "**996** (3.9x)"
+    assert f"respondents: {names[0]}." in text
 
 
 def test_the_scarcest_decides_the_brokers() -> None:
