@@ -29,8 +29,7 @@ from tests.kafka.broker import KafkaBroker, KafkaUnavailable
 MARKER = "scale-out"
 """Of the place in the document."""
 BROKER = {"group.initial.rebalance.delay.ms": "3000"}
-"""Kafka's default, which tests do not use: all processes of a command are in a group before it hands out partitions, so that no
-rebalance falls into what is measured."""
+"""Kafka's default, which tests do not use: all processes of a command are in a group before it hands out partitions."""
 RESPONSES, QUICK_RESPONSES = 200_000, 20_000
 """Of each run: some seconds of work."""
 STATES, QUICK_STATES = (100_000, 400_000), (10_000, 20_000)

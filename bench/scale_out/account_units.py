@@ -82,9 +82,12 @@ async def _work(settings: Settings, hosted: dict[str, tuple[str, ...]]) -> None:
         raise SystemExit(reason)
 
     running = [
-        Unit(settings.app_id, name, [Counting(one) for one in of], connection, broker, task_rules(settings), metrics, fatal)
+        Unit(
+            settings.app_id, name, [Counting(one) for one in of], connection, broker, task_rules(settings), metrics, fatal,
+            session_timeout_s=settings.session_timeout_ms / 1000,
+        )
         for name, of in hosted.items()
-    ]
+    ]  # fmt: skip
 
     def readings() -> Iterable[Reading]:
         counts = ((unit.name, sum(task.phase is Phase.RUNNING for task in list(unit.tasks.values()))) for unit in running)

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from bench.filling import fill
 from bench.measurement import time_limit_s, wait
 from bench.process_tree import Footprint
-from bench.processes import Usage
 from bench.reading import read
 from bench.scale_out.account_units import EVERY, PROCESSORS, SOURCE, UNITS_VARIABLE, output, units
-from bench.scale_out.stage import START_TIMEOUT_S, Command, Stage, command, environment
+from bench.scale_out.stage import SESSION_MS, Command, Stage, command, environment, settle
 from bench.stream import answers, canonical_record
 from bench.watching import FAST_S, Look, total
 from streams.task_name import changelog_topic
@@ -44,7 +43,7 @@ class Fusing:
 
 
 def measure(stage: Stage, fused: bool, partitions: int, records: int, rest_s: float) -> Fusing:
-    """Fill the source, start the units, check their events. Raises RunFailed."""
+    """Start the units, fill the source while they are held still, let them work, check their events. Raises RunFailed."""
     app_id = stage.app_id()
     hosted = units(fused)
     admin = TopicAdmin(stage.ground.bootstrap)
@@ -52,17 +51,22 @@ def measure(stage: Stage, fused: bool, partitions: int, records: int, rest_s: fl
     changelogs = [changelog_topic(app_id, unit) for unit in hosted]
     admin.create(*plain, partitions=partitions)
     admin.create(*changelogs, partitions=partitions, config={"cleanup.policy": "compact"})
-    environ = environment(stage, app_id, partitions=partitions) | {UNITS_VARIABLE: "fused" if fused else "apart"}
+    environ = environment(stage, app_id, partitions=partitions, session_timeout_ms=SESSION_MS)
+    environ[UNITS_VARIABLE] = "fused" if fused else "apart"
     try:
-        fill(stage.ground.bootstrap, SOURCE, answers(records, stage.ground.day), canonical_record)
         with command(stage, "bench.scale_out.account_units", app_id, environ, next(iter(hosted))) as worker:
-            began, done = _until_counted(worker, records)
+            worker.wait_ready()
+            with worker.held():
+                fill(stage.ground.bootstrap, SOURCE, answers(records, stage.ground.day), canonical_record)
+                began = worker.usage()
+            done = _when_counted(worker, records)
             time.sleep(SETTLE_S)
             before = worker.usage()
             time.sleep(rest_s)
             after = worker.usage()
             footprint, broker = worker.footprint(), stage.broker()
             worker.stop()
+        settle(stage, [*plain, *changelogs])
         stored = stage.stored_bytes()
         failures = list(_differences(stage, records))
     finally:
@@ -84,20 +88,17 @@ def measure(stage: Stage, fused: bool, partitions: int, records: int, rest_s: fl
     )
 
 
-def _until_counted(worker: Command, records: int) -> tuple[Usage, Look]:
-    """What was used at the last look before the first record, and the first look after the last."""
+def _when_counted(worker: Command, records: int) -> Look:
+    """The first look after the last record."""
     looks: list[Look] = []
-    idle = [worker.usage()]
 
     def done() -> bool:
         look = worker.look()
         looks.extend([look] if look is not None else [])
-        if look is not None and not look.running and not _counted(look):
-            idle.append(look.usage)
         return look is not None and _counted(look) >= records * len(PROCESSORS)
 
-    wait(done, "all records counted", time_limit_s(records) + START_TIMEOUT_S, FAST_S)
-    return idle[-1], looks[-1]
+    wait(done, "all records counted", time_limit_s(records), FAST_S)
+    return looks[-1]
 
 
 def _counted(look: Look) -> float:

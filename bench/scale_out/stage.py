@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import signal
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from confluent_kafka.admin import AdminClient
 
 from bench.measurement import Ground, RunFailed, wait
 from bench.process_tree import Footprint, tree, usage
@@ -19,12 +22,15 @@ from npstream.broker import HOST, free_port
 from npstream.child import Child
 from npstream.settings import Settings
 from npstream.topic_plan import planned_topics
+from tests.integration.topics_reading import ends
 from tests.kafka.topics import TopicAdmin
 
 STOP_TIMEOUT_S = 30.0
 """A worker ends within seconds when asked."""
 START_TIMEOUT_S = 180.0
 """Until a worker is ready: three seconds, with 64 partitions ten; the rest is for a busy machine."""
+SESSION_MS = 60_000
+"""For who is held still while a topic is filled, which takes seconds: nobody shall miss it."""
 POLL_S = 0.05
 """Between two looks: the error of a time that is measured with them."""
 
@@ -90,6 +96,14 @@ def topics_of(stage: Stage, settings: Settings) -> Iterator[None]:
         TopicAdmin(stage.ground.bootstrap).delete(*(topic.name for topic in planned_topics(settings)))
 
 
+def settle(stage: Stage, topics: Collection[str]) -> None:
+    """Wait until all that was committed can be read: a commit returns before its markers are written, of which a busy broker may
+    have thousands to write. Raises RunFailed."""
+    admin = AdminClient({"bootstrap.servers": stage.ground.bootstrap, "log_level": 0})
+    written = ends(admin, topics, committed=False)
+    wait(lambda: ends(admin, topics, committed=True) == written, "all transactions have ended", START_TIMEOUT_S, POLL_S)
+
+
 class Command:
     """One running command that serves /metrics and /ready, with the processes that it has started."""
 
@@ -125,6 +139,18 @@ class Command:
     def footprint(self) -> Footprint:
         """Of all of its processes."""
         return Footprint.of(tree(self.child.pid))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """All of its processes stand still: what is filled into topics meanwhile is all there when they go on."""
+        pids = tree(self.child.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """SIGTERM, and wait. Raises RunFailed if it does not end well."""
