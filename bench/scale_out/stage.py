@@ -97,11 +97,16 @@ def topics_of(stage: Stage, settings: Settings) -> Iterator[None]:
 
 
 def settle(stage: Stage, topics: Collection[str]) -> None:
-    """Wait until all that was committed can be read: a commit returns before its markers are written, of which a busy broker may
-    have thousands to write. Raises RunFailed."""
+    """Wait until all that was committed can be read: a commit returns before its markers are written, and a busy broker has
+    thousands of them to write. Raises RunFailed."""
     admin = AdminClient({"bootstrap.servers": stage.ground.bootstrap, "log_level": 0})
     written = ends(admin, topics, committed=False)
-    wait(lambda: ends(admin, topics, committed=True) == written, "all transactions have ended", START_TIMEOUT_S, POLL_S)
+
+    def readable() -> bool:
+        stable = ends(admin, topics, committed=True)
+        return all(stable[partition] >= end for partition, end in written.items())
+
+    wait(readable, "all transactions have ended", START_TIMEOUT_S, POLL_S)
 
 
 class Command:
