@@ -60,13 +60,18 @@ class Told(logging.Filter):
 
 
 class JsonLines(logging.Formatter):
-    """One object a line: time, level, logger, message, and the traceback of an exception."""
+    """One object a line: time, level, process if there are several, logger, message, and the traceback of an exception."""
+
+    def __init__(self, process: int | None = None) -> None:
+        super().__init__()
+        self._process = {} if process is None else {"process": process}
 
     def format(self, record: logging.LogRecord) -> str:
         """As one line of JSON."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            **self._process,
             "logger": record.name,
             "message": record.getMessage(),
         }
@@ -75,11 +80,14 @@ class JsonLines(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def set_up(level: str, style: str) -> None:
-    """Log to stderr, at a level of Python's and in the style text or json."""
+def set_up(level: str, style: str, process: int | None = None) -> None:
+    """Log to stderr, at a level of Python's and in the style text or json; each line names the process if there are several."""
     handler = logging.StreamHandler(sys.stderr)
+    named = "" if process is None else f"[{process}] "
     handler.setFormatter(
-        JsonLines() if style == "json" else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+        JsonLines(process)
+        if style == "json"
+        else logging.Formatter(f"%(asctime)s %(levelname)-7s {named}%(message)s", "%H:%M:%S")
     )
     if level.upper() != "DEBUG":
         handler.addFilter(Seldom())

@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from npstream.settings_sources import (
     CONFIG_VARIABLE,
     DEFAULT_FILE,
+    PREFIX,
     SettingsError,
     Source,
+    as_text,
     declared,
     gather,
     nearest,
@@ -153,6 +155,12 @@ class Settings:
         "allocations between two runs of the garbage collector: each walks the live state, so Python's 700 is far too often",
         least=700,
     )
+    processes: int = setting(
+        1,
+        "processes of one worker command: each uses one core and shares the partitions with the others; as many as there are "
+        "cores to use, one for each partition at most",
+        least=1,
+    )
 
     windows_days: tuple[int, ...] = setting(
         (7, 30, 90, 365), "lengths of the rolling windows: a week, a month, a quarter, a year", least=1, group="scoring"
@@ -225,6 +233,10 @@ class Settings:
             ssl_key_password=self.ssl_key_password,
         )
 
+    def environment(self) -> dict[str, str]:
+        """All settings as variables: what another process has to be given to have the same."""
+        return {PREFIX + name.upper(): as_text(getattr(self, name)) for name in declared(type(self))}
+
     def zone(self) -> tzinfo:
         """`source_zone` as a time zone. Raises SettingsError if there is none of that name."""
         if self.source_zone.upper() == "UTC":
@@ -258,6 +270,8 @@ def _contradictions(s: Settings) -> Iterator[str]:
             f"heartbeat_ms {s.heartbeat_ms} is more than a third of session_timeout_ms {s.session_timeout_ms}: "
             f"use at most {s.session_timeout_ms // 3}, so that two lost heartbeats do not end the session"
         )
+    if s.processes > s.partitions:
+        yield f"processes {s.processes} is more than partitions {s.partitions}: each needs one, or has nothing to do"
     if s.batch_max_bytes > s.inbox_max_bytes:
         yield (
             f"batch_max_bytes {s.batch_max_bytes} is more than inbox_max_bytes {s.inbox_max_bytes}, "

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from npstream.settings import Settings
-from npstream.settings_sources import PREFIX, Source, declared, default_of, type_name
+from npstream.settings_sources import PREFIX, Source, as_text, declared, default_of, type_name
 
 MASK = "********"
 """Stands for a secret that is set: of the same length for all, so that it tells nothing."""
@@ -53,21 +53,6 @@ def shown(settings: Settings, name: str) -> str:
     if declared(Settings)[name].metadata["secret"]:
         return MASK if value else ""
     return as_text(value)
-
-
-def as_text(value: Any) -> str:
-    """A value as it would be written in a flag or in the environment."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case tuple():
-            return ",".join(map(str, value))
-        case float():
-            return f"{value:g}"
-        case _:
-            return str(value)
 
 
 def as_json(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -134,6 +134,21 @@ def parse(target: Field[Any], value: Any) -> Any:
     return result
 
 
+def as_text(value: Any) -> str:
+    """A value as it would be written in a flag or in the environment: `parse` makes the same value of it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ",".join(map(str, value))
+        case float():
+            return str(int(value)) if value.is_integer() else str(value)
+        case _:
+            return str(value)
+
+
 _NAMES: dict[Any, str] = {
     int: "a whole number",
     float: "a number",

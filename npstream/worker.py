@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -16,6 +16,7 @@ from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
 from npstream.findings import Status
 from npstream.hosting import cluster, disk, processor, task_rules
+from npstream.lifeline import Lifeline
 from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.permissions import Denied, permission_findings
 from npstream.settings import Settings
@@ -50,12 +51,14 @@ class CannotGoOn(CheckFailed):
 class Worker:
     """One process's share of the work."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lifeline: Lifeline | None = None) -> None:
+        """`lifeline` if it is one of several processes: then the one that started it serves the port."""
         self.settings = settings
         self.units: list[Unit] = []
         self.registry = CollectorRegistry()
         self.metrics = EngineMetrics(self.registry, PREFIX, FACTS)
         self.health = Health(self.registry, self.problems)
+        self._lifeline = lifeline
         self._connection = settings.connection()
         self._admission = Admission(self._connection, settings.give_up_after_s)
         self._broker = cluster(settings)
@@ -80,16 +83,16 @@ class Worker:
         away = self._admission.refusal or self._away
         return ([away] if away is not None else []) + [problem for unit in self.units for problem in unit.problems()]
 
-    async def run(self) -> None:
-        """Until `stop`. Raises CannotGoOn or CheckFailed with the reason when it ends by itself."""
+    async def run(self, gone: Callable[[], None] = lambda: None) -> None:
+        """Until `stop`. `gone` is called, in another thread, if the process that started this one is gone. Raises CannotGoOn or
+        CheckFailed with the reason when it ends by itself."""
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         Readings(self.registry, PREFIX, self._readings)
-        try:
-            self.health.start(self.settings.http_host, self.settings.http_port)
-        except PortTaken as error:
-            raise UserError(str(error)) from error
-        logger.info("metrics, /live and /ready on http://%s:%d", self.settings.http_host, self.health.port)
+        if self._lifeline is None:
+            self._serve()
+        else:
+            self._lifeline.serve(self.health, gone)
         turning = asyncio.create_task(self._turn())
         try:
             if await self._unless_stopped(self._connected()):
@@ -102,6 +105,14 @@ class Worker:
             raise CannotGoOn(self._reason)
 
     # Starting.
+
+    def _serve(self) -> None:
+        """Open the port. Raises UserError if it is taken."""
+        try:
+            self.health.start(self.settings.http_host, self.settings.http_port)
+        except PortTaken as error:
+            raise UserError(str(error)) from error
+        logger.info("metrics, /live and /ready on http://%s:%d", self.settings.http_host, self.health.port)
 
     async def _connected(self) -> bool:
         """Wait for the broker as long as it takes, then see whether all topics are right. Raises LoginRefused, CheckFailed."""
@@ -304,11 +315,12 @@ def _behind(progress: Progress, ends: Ends, now_ms: int) -> tuple[int, float]:
     return lag(progress, ends.start, ends.stable, now_ms)
 
 
-async def run_worker(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raises CheckFailed with the reason when the worker cannot start or go on."""
+async def run_worker(settings: Settings, lifeline: Lifeline | None = None) -> None:
+    """Run until SIGTERM or SIGINT, or until the process at the other end of the lifeline is gone. Raises CheckFailed with the
+    reason when the worker cannot start or go on."""
     tune_collector(settings.gc_threshold)
     keep_freed_memory()
-    worker = Worker(settings)
+    worker = Worker(settings, lifeline)
     loop = asyncio.get_running_loop()
     signals: tuple[Any, ...] = (signal.SIGTERM, signal.SIGINT)
 
@@ -316,10 +328,15 @@ async def run_worker(settings: Settings) -> None:
         worker.stop()
         end_within(LAST_RESORT_S, code=0)
 
+    def orphaned() -> None:
+        logger.warning("the process that started this one is gone: ending")
+        end_within(LAST_RESORT_S, code=0)
+        loop.call_soon_threadsafe(worker.stop)
+
     for sign in signals:
         loop.add_signal_handler(sign, stop)
     try:
-        await worker.run()
+        await worker.run(orphaned)
         if worker.left_behind:
             end_now(code=0)  # to be cancelled is all that could still happen to it, and it would tell of that at length
     finally:

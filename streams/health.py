@@ -44,11 +44,16 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Health:
-    """Serves until `stop`. `ready` gives what is not ready, empty if all is."""
+    """Knows how it is, and serves that until `stop`. `ready` gives what is not ready, empty if all is; `live`, beside the event
+    loop, what only a restart can help."""
 
-    def __init__(self, registry: CollectorRegistry, ready: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, ready: Callable[[], Iterable[str]], live: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        self.registry = registry
         self._metrics = make_wsgi_app(registry)
         self._ready = ready
+        self._live = live
         self._turned = time.monotonic()
         self._server: WSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -61,6 +66,16 @@ class Health:
     def turned(self) -> None:
         """The event loop says that it turns."""
         self._turned = time.monotonic()
+
+    def not_live(self) -> list[str]:
+        """What only a restart can help, a line each."""
+        silent = time.monotonic() - self._turned
+        hangs = [f"the event loop has not turned for {silent:.0f} s"] if silent > LOOP_TIMEOUT_S else []
+        return [*hangs, *self._live()]
+
+    def not_ready(self) -> list[str]:
+        """What is not ready, a line each."""
+        return list(self._ready())
 
     def start(self, host: str, port: int) -> None:
         """Serve in a thread. Raises PortTaken."""
@@ -86,10 +101,9 @@ class Health:
             answer: Iterable[bytes] = self._metrics(environ, start_response)
             return answer
         if path == "/live":
-            silent = time.monotonic() - self._turned
-            problems = [f"the event loop has not turned for {silent:.0f} s"] if silent > LOOP_TIMEOUT_S else []
+            problems = self.not_live()
         elif path == "/ready":
-            problems = list(self._ready())
+            problems = self.not_ready()
         else:
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"/metrics, /live, /ready\n"]

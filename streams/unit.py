@@ -103,6 +103,9 @@ class Unit:
             broker=url,
             store="memory://",
             web_enabled=False,
+            # Standbys are for Faust's tables. With any, its assignor fills members up to the ceiling, and leaves others empty:
+            # four partitions on three members are 2, 2 and 0. Without, everybody gets some, and nobody more than the ceiling.
+            table_standby_replicas=0,
             topic_disable_leader=True,
             topic_allow_declare=False,
             stream_wait_empty=False,

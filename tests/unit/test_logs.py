@@ -2,6 +2,7 @@
 
 import logging
 
+import orjson
 import pytest
 from aiokafka.errors import KafkaError
 
@@ -71,3 +72,13 @@ def test_a_discarded_producers_own_tasks_are_nobodys_news_and_ours_are(capsys: p
         logging.getLogger("asyncio").error("%s\ntask: <Task pending coro=<run() defined at %s:99>>", logs.DESTROYED, where)
     assert len(found := [line for line in capsys.readouterr().err.splitlines() if "task: " in line]) == 1
     assert "/streams/task.py" in found[0]
+
+
+def test_each_line_of_one_of_several_processes_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info", "text", process=2)
+    logging.getLogger("npstream.worker").warning("stopped")
+    logs.set_up("info", "json", process=2)
+    logging.getLogger("npstream.worker").warning("stopped")
+    text, line = capsys.readouterr().err.splitlines()
+    assert text.endswith(" WARNING [2] stopped")
+    assert orjson.loads(line)["process"] == 2

@@ -149,7 +149,10 @@ def test_every_refusal_is_explained_and_nothing_else() -> None:
 
 
 def test_every_warning_and_error_of_the_log_is_explained_and_nothing_else() -> None:
-    modules = [*(ROOT / "streams").glob("*.py"), ROOT / "npstream" / "worker.py", ROOT / "npstream" / "admission.py"]
+    modules = [
+        *(ROOT / "streams").glob("*.py"),
+        *(ROOT / "npstream" / f"{n}.py" for n in ("worker", "admission", "processes", "lifeline")),
+    ]
     logged = [text for module in modules for text in called(module, {"warning", "error", "exception"})]
     logged = [text.replace("...; trying again", "waiting for the broker; trying again") if text == "...; trying again" else text
               for text in logged if text != "..."]  # fmt: skip
@@ -168,8 +171,10 @@ def test_every_line_of_ready_is_explained() -> None:
         "has not joined its group yet",
         "its group is rebalancing",
         "source topic ",
+        "has not answered for",
+        ", and is started again",
     ):
-        source = [ROOT / "npstream" / "worker.py", ROOT / "streams" / "unit.py"]
+        source = [ROOT / "npstream" / "worker.py", ROOT / "npstream" / "processes.py", ROOT / "streams" / "unit.py"]
         assert any(line in module.read_text(encoding="utf-8") for module in source)
         assert line in explained
     assert [state for state in states if state not in explained] == []

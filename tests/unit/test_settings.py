@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from npstream import settings_docs
 from npstream.settings import AGENTS, Settings
-from npstream.settings_sources import SettingsError, Source, declared, default_of, parse
+from npstream.settings_sources import SettingsError, Source, as_text, declared, default_of, parse
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -250,7 +250,7 @@ def text_of(name: str) -> st.SearchStrategy[object]:
         case int():
             return st.integers(int(least), None if most is None else int(most))
         case float():
-            return st.integers(int(least) + 1, 10**6).map(float)
+            return st.floats(float(least), allow_nan=False)
         case tuple():
             return st.lists(st.integers(int(least), 10**6), min_size=1).map(tuple)
         case _:
@@ -261,7 +261,18 @@ def text_of(name: str) -> st.SearchStrategy[object]:
 def test_every_value_written_as_text_is_read_back_as_it_was(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(declared(Settings))))
     value = data.draw(text_of(name))
-    assert parse(declared(Settings)[name], settings_docs.as_text(value)) == value
+    assert parse(declared(Settings)[name], as_text(value)) == value
+
+
+def test_another_process_can_be_given_the_same_settings() -> None:
+    settings = load({"agents": "rollups,scoring", "sasl_password": None, "retry_max_s": 0.123456789, "accept_gaps": True})
+    assert load(environ=settings.environment()) == settings
+    assert load(environ=Settings().environment()) == Settings()
+
+
+def test_more_processes_than_partitions_are_refused_with_both_names() -> None:
+    assert refusal({"processes": 5, "partitions": 4}).startswith("processes 5 is more than partitions 4: ")
+    assert load({"processes": 4, "partitions": 4}).processes == 4
 
 
 def test_the_page_about_settings_is_the_one_made_from_the_table() -> None:
@@ -278,7 +289,7 @@ def test_every_setting_has_a_reason_a_group_and_a_line_on_the_page() -> None:
 
 
 def test_every_number_that_measures_something_has_its_unit_in_its_name() -> None:
-    counts = {"partitions", "replication", "http_port", "gc_threshold", "segment_gauges"}
+    counts = {"partitions", "processes", "replication", "http_port", "gc_threshold", "segment_gauges"}
     numbers = {name for name, facts in declared(Settings).items() if type(default_of(facts)) in (int, float)}
     assert {name for name in numbers - counts if not name.endswith(("_ms", "_s", "_bytes", "_days"))} == set()
 
