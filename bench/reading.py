@@ -1,15 +1,21 @@
 """Reads topics to their end, as any consumer of committed records would."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from bench.measurement import wait
+from tests.integration.topics_reading import ends
 
 READ_TIMEOUT_S = 300.0
 """Bound of reading one topic: a second for 200,000 records on a quiet machine."""
 ANSWER_TIMEOUT_S = 20.0
 """A request takes milliseconds; the rest is for a busy machine."""
+POLL_S = 0.05
+"""Pause between two looks for markers."""
 CHUNK = 10_000
 """Records that one call takes."""
 
@@ -26,8 +32,22 @@ class NotRead(RuntimeError):
     """A topic was not read to its end; the message says how far."""
 
 
+def settle(bootstrap: str, topics: Collection[str]) -> None:
+    """Wait until all that was committed can be read: a commit returns before its markers are written, and a busy broker has
+    thousands of them to write. Raises RunFailed."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    written = ends(admin, topics, committed=False)
+
+    def readable() -> bool:
+        stable = ends(admin, topics, committed=True)
+        return all(stable[partition] >= end for partition, end in written.items())
+
+    wait(readable, f"all transactions of {', '.join(sorted(topics))} have ended", READ_TIMEOUT_S, POLL_S)
+
+
 def read(bootstrap: str, topic: str) -> Iterator[Stored]:
-    """All committed records up to the end, each partition in its order. Raises NotRead, KafkaException."""
+    """All committed records up to the end, each partition in its order. Raises NotRead, RunFailed, KafkaException."""
+    settle(bootstrap, (topic,))
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,

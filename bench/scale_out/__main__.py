@@ -15,7 +15,8 @@ import click
 from rich.console import Console
 
 from bench import machine
-from bench.broker import JVM_OPTIONS, WIDTH
+from bench.__main__ import WIDTH
+from bench.broker import JVM_OPTIONS
 from bench.document import write_into
 from bench.measurement import Ground, RunFailed
 from bench.scale_out import at_rest, fusing, hand_over, report, throughput

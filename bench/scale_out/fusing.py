@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from bench.filling import fill
 from bench.measurement import time_limit_s, wait
 from bench.process_tree import Footprint
-from bench.reading import read
+from bench.reading import read, settle
 from bench.scale_out.account_units import EVERY, PROCESSORS, SOURCE, UNITS_VARIABLE, output, units
-from bench.scale_out.stage import SESSION_MS, Command, Stage, command, environment, settle
+from bench.scale_out.stage import SESSION_MS, Command, Stage, command, environment
 from bench.stream import answers, canonical_record
 from bench.watching import FAST_S, Look, total
 from streams.task_name import changelog_topic
@@ -66,7 +66,7 @@ def measure(stage: Stage, fused: bool, partitions: int, records: int, rest_s: fl
             after = worker.usage()
             footprint, broker = worker.footprint(), stage.broker()
             worker.stop()
-        settle(stage, [*plain, *changelogs])
+        settle(stage.ground.bootstrap, [*plain, *changelogs])
         stored = stage.stored_bytes()
         failures = list(_differences(stage, records))
     finally:

@@ -6,12 +6,10 @@ import signal
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from confluent_kafka.admin import AdminClient
 
 from bench.measurement import Ground, RunFailed, wait
 from bench.process_tree import Footprint, tree, usage
@@ -22,7 +20,6 @@ from npstream.broker import HOST, free_port
 from npstream.child import Child
 from npstream.settings import Settings
 from npstream.topic_plan import planned_topics
-from tests.integration.topics_reading import ends
 from tests.kafka.topics import TopicAdmin
 
 STOP_TIMEOUT_S = 30.0
@@ -94,19 +91,6 @@ def topics_of(stage: Stage, settings: Settings) -> Iterator[None]:
         yield
     finally:
         TopicAdmin(stage.ground.bootstrap).delete(*(topic.name for topic in planned_topics(settings)))
-
-
-def settle(stage: Stage, topics: Collection[str]) -> None:
-    """Wait until all that was committed can be read: a commit returns before its markers are written, and a busy broker has
-    thousands of them to write. Raises RunFailed."""
-    admin = AdminClient({"bootstrap.servers": stage.ground.bootstrap, "log_level": 0})
-    written = ends(admin, topics, committed=False)
-
-    def readable() -> bool:
-        stable = ends(admin, topics, committed=True)
-        return all(stable[partition] >= end for partition, end in written.items())
-
-    wait(readable, "all transactions have ended", START_TIMEOUT_S, POLL_S)
 
 
 class Command:

@@ -7,8 +7,8 @@ from bench.filling import fill
 from bench.measurement import time_limit_s, wait
 from bench.npstream_outputs import comparisons
 from bench.process_tree import Footprint
-from bench.reading import read
-from bench.scale_out.stage import SESSION_MS, Command, Stage, environment, settle, topics_of, worker
+from bench.reading import read, settle
+from bench.scale_out.stage import SESSION_MS, Command, Stage, environment, topics_of, worker
 from bench.stream import answers, canonical_record, raw_record
 from bench.truth import Truth
 from bench.watching import FAST_S, QUIET_S, Look
@@ -94,7 +94,7 @@ def measure(stage: Stage, load: Load) -> Throughput:
             done = _last_look(command, load)
             footprint = command.footprint()
             command.stop()
-        settle(stage, own)
+        settle(stage.ground.bootstrap, own)
         stored = stage.stored_bytes() - before
         truth = Truth(answers(load.responses, stage.ground.day))
         checked = Checked(list(comparisons(settings, truth, lambda topic: read(stage.ground.bootstrap, topic))))
