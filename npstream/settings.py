@@ -111,6 +111,19 @@ class Settings:
         least=1024,
         most=BROKER_BATCH_LIMIT,
     )
+    linger_ms: int = setting(
+        0,
+        "least time between the beginnings of two transactions of a task, unless there is enough for a full batch: each costs the "
+        "same whatever it holds; 0 where cores are to spare, 40 where they are busy",
+        least=0,
+        most=10_000,
+    )
+    rollups_linger_ms: int = setting(
+        200,
+        "the same for rollups: tables of segments are looked at, and nothing is done at once because of them",
+        least=0,
+        most=10_000,
+    )
     inbox_max_bytes: int = setting(
         4 * 1024 * 1024,
         "what a task may hold that is not yet processed, before its partition is paused: four batches",

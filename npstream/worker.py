@@ -195,7 +195,7 @@ class Worker:
             [processor(name, self.settings)],
             self._connection,
             self._broker,
-            task_rules(self.settings),
+            task_rules(self.settings, name),
             self.metrics,
             self.stop,
             session_timeout_s=self.settings.session_timeout_ms / 1000,

@@ -16,9 +16,11 @@ A crash within b leaves the batches that were committed, and the next opening go
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,6 +80,9 @@ class TaskRules:
     opening: OpeningRules = field(default_factory=OpeningRules)
     batch_bytes: int = 1_000_000
     """One batch: large enough to amortise a transaction's round trips, small enough for some 100 ms of work."""
+    linger_s: float = 0.0
+    """The least time from the beginning of a batch to that of the next one, unless enough for a full batch has come: each batch
+    is a transaction, and costs the broker and this process about the same whatever it holds. After a rest nothing lingers."""
     inbox_bytes: int = 4 << 20
     """Beyond this the partition is held; it is released at half."""
     tick_interval_s: float = 1.0
@@ -126,6 +131,8 @@ class Task:
         self._epoch = -1
         self._held = False
         self._busy = False
+        self._began = -math.inf
+        """When the last batch began."""
         self._arrived = 0.0
         self._last_timestamp: int | None = None
         self._wake = asyncio.Event()
@@ -423,6 +430,7 @@ class Task:
                 if self._doubt is not None:
                     raise WriteFailed(self._doubt)
                 if self._inbox:
+                    await self._linger()
                     await self._batch()
                 if time.monotonic() >= tick_at:
                     if self._turns.has(self, self._wake.set):
@@ -436,7 +444,19 @@ class Task:
         finally:
             self._turns.leave(self)
 
+    async def _linger(self) -> None:
+        """Let more records come."""
+        while self._inbox.bytes < self._rules.batch_bytes and not self._stopping and self._doubt is None:
+            left_s = self._began + self._rules.linger_s - time.monotonic()
+            if left_s <= 0:
+                return
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._wake.wait()
+
     async def _batch(self) -> None:
+        self._began = time.monotonic()
         execution = self._running
         waited = time.monotonic() - self._arrived
         records = self._inbox.take(self._rules.batch_bytes)
