@@ -113,7 +113,7 @@ class Settings:
     )
     linger_ms: int = setting(
         0,
-        "least time between the beginnings of two transactions of a task, unless there is enough for a full batch: each costs the "
+        "least time between two beginnings of transactions of a task, unless a full batch has come: each costs the "
         "same whatever it holds; 0 where cores are to spare, 40 where they are busy",
         least=0,
         most=10_000,
