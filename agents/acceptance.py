@@ -17,7 +17,8 @@ from msgspec import UNSET
 from agents.accounts import Account
 from agents.announcements import Announcements, Cause, Change
 from agents.categories import CATEGORIES, CATEGORY_OF, DETRACTOR, PROMOTER, SEVERITY_OF
-from agents.history import Entry, History
+from agents.history import History
+from agents.latest import Entry
 from agents.ledger import Ledger
 from agents.responses import Given, Said, text_of
 from agents.versions import Known

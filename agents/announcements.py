@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from agents.accounts import Account
 from agents.categories import CATEGORIES, CATEGORY_OF, SEVERITY_OF, direction
-from agents.history import Entry
+from agents.latest import Entry
 from agents.responses import Given, Pairs, by_dimension
 from schemas import topics
 from schemas.cloudevents import CATEGORY_CHANGE, DETRACTOR, PROMOTER, SCORED, SOURCE, TRACEPARENT, TYPES, event_headers

@@ -1,7 +1,8 @@
 """A respondent's responses in their order, by (responded_at, response_id). The last one is the present.
 
-The newest are one value in the state, older ones are moved in parts to keys of their own: most respondents have one key, and
-one with a response every day for two years, or a test that sends all responses in one name, still writes little at a time.
+While each came after all others the state has no more than the last one (`agents.latest`). Once one is late, corrected or
+taken back it has all of them, in a list: the newest in one value, older ones moved in parts to keys of their own, so that a
+respondent with a response every day for two years, or a test that sends all responses in one name, still writes little.
 """
 
 from bisect import bisect_left, bisect_right
@@ -10,7 +11,10 @@ from typing import Final
 
 import msgspec
 
+from agents import keys
 from agents.categories import CATEGORY_OF, PROMOTER
+from agents.latest import MARK, Entry, Latest, decode_latest, walked
+from agents.responses import Pairs
 from agents.stored import StateUnreadable, decoder
 from streams.processor import State
 
@@ -20,15 +24,6 @@ MOVED: Final = 8
 """How many of them are moved to an older part when there are more."""
 PART: Final = 64
 """Most responses of an older part."""
-
-
-class Entry(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
-    """One response of the history."""
-
-    at: int
-    """responded_at in ms."""
-    response_id: str
-    score: int
 
 
 class _Part(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -48,28 +43,42 @@ _UNKNOWN: Final = -1
 class History:
     """One respondent's responses within the history, oldest first. Written to the state by `save`."""
 
-    __slots__ = ("_loaded", "_part_prefix", "_parts", "_row", "_state", "key", "newest", "trimmed")
+    __slots__ = (
+        "_latest", "_loaded", "_newest", "_part_prefix", "_parts", "_row", "_since", "_state",
+        "followed", "key", "present", "trimmed",
+    )  # fmt: skip
 
     def __init__(self, state: State, key: bytes, part_prefix: bytes, since: int) -> None:
         """Load it; responses before `since` (ms) are beyond the history and let go."""
         self._state = state
         self.key = key
         self._part_prefix = part_prefix
+        self._since = since
+        self._latest: Latest | None = None
+        """All there is, while each response came after all others; None: it is in a list, or empty."""
+        self._newest: list[Entry] = []
+        self._parts: list[_Part] = []
+        self._row = 0
+        """Length of the row of one category that the older parts end with, if it is known."""
         self._loaded: dict[int, list[Entry]] | None = None
         self.trimmed = False
         """Whether loading it has let something go."""
+        self.present: Entry | None = None
+        """The last response."""
+        self.followed: Pairs | None = None
+        """The segments of the response before the one that was added last, if they are at hand."""
         value = state.get(key)
         if value is None:
-            self.newest: list[Entry] = []
-            self._parts: list[_Part] = []
-            self._row = 0
-            """Length of the row of one category that the older parts end with, if it is known."""
             return
-        self.newest, self._parts, self._row = _decode(value)
-        if not self.newest:
+        if value.startswith(MARK):
+            self._load_latest(decode_latest(value))
+            return
+        self._newest, self._parts, self._row = _decode(value)
+        if not self._newest:
             raise StateUnreadable("a respondent's history in the state is empty")
-        if (self._parts[0].first.at if self._parts else self.newest[0].at) < since:
+        if (self._parts[0].first.at if self._parts else self._newest[0].at) < since:
             self._trim(since)
+        self.present = self._newest[-1] if self._newest else None
 
     @property
     def long(self) -> bool:
@@ -77,13 +86,26 @@ class History:
         return bool(self._parts)
 
     @property
-    def present(self) -> Entry | None:
-        """The last response."""
-        return self.newest[-1] if self.newest else None
+    def grows(self) -> bool:
+        """Whether each response came after all others: then each must name the one before it."""
+        return self._latest is not None
 
-    def add(self, entry: Entry) -> tuple[Entry | None, Entry | None]:
-        """Put a response in its place; returns the ones before and after it."""
-        newest = self.newest
+    def add(self, entry: Entry, segments: Pairs = ()) -> tuple[Entry | None, Entry | None]:
+        """Put a response in its place, with the segments that it is counted in; returns the ones before and after it."""
+        present, latest = self.present, self._latest
+        if present is None:
+            self._latest, self.present = Latest.first(entry, segments), entry
+            return None, None
+        if latest is not None and present < entry:
+            self._latest, self.present, self.followed = latest.followed_by(entry, segments), entry, latest.segments
+            return present, None
+        self._list()
+        around = self._insert(entry)
+        self.present = self._newest[-1]
+        return around
+
+    def _insert(self, entry: Entry) -> tuple[Entry | None, Entry | None]:
+        newest = self._newest
         if not newest or newest[-1] < entry:
             before = newest[-1] if newest else None
             newest.append(entry)
@@ -102,28 +124,37 @@ class History:
 
     def remove(self, entry: Entry) -> tuple[Entry | None, Entry | None]:
         """Take a response out; returns those that were before and after it. Raises KeyError if it is not there."""
-        if self._parts and entry < self.newest[0]:
+        self._list()
+        around = self._take(entry)
+        self.present = self._newest[-1] if self._newest else None
+        return around
+
+    def _take(self, entry: Entry) -> tuple[Entry | None, Entry | None]:
+        if self._parts and entry < self._newest[0]:
             return self._remove_older(entry)
-        index = bisect_left(self.newest, entry)
-        if index == len(self.newest) or self.newest[index] != entry:
+        index = bisect_left(self._newest, entry)
+        if index == len(self._newest) or self._newest[index] != entry:
             raise KeyError("a response is not in its respondent's history")  # no ids: this would reach the log
-        del self.newest[index]
-        before = self.newest[index - 1] if index else self._last_older()
-        after = self.newest[index] if index < len(self.newest) else None
-        if not self.newest and self._parts:
+        del self._newest[index]
+        before = self._newest[index - 1] if index else self._last_older()
+        after = self._newest[index] if index < len(self._newest) else None
+        if not self._newest and self._parts:
             self._bring_back()
         return before, after
 
     def row(self, until: Entry) -> int:
         """How many responses in a row have the category of `until`, which is the last one of them."""
+        if self._latest is not None and until == self.present:
+            return self._latest.row
+        self._list()
         category = CATEGORY_OF[until.score]
-        index = len(self.newest)
-        if index and self.newest[-1] != until:
-            index = bisect_right(self.newest, until)
+        index = len(self._newest)
+        if index and self._newest[-1] != until:
+            index = bisect_right(self._newest, until)
         if index == 0 and self._parts:
             return self._row_in_parts(until)
         length = 0
-        while index and CATEGORY_OF[self.newest[index - 1].score] == category:
+        while index and CATEGORY_OF[self._newest[index - 1].score] == category:
             index -= 1
             length += 1
         if index or not self._parts:
@@ -137,32 +168,63 @@ class History:
 
     def promoter_before(self, entry: Entry) -> bool:
         """Whether a response before this one is a promoter's."""
-        as_a_rule = not self._parts and self.newest[-1] == entry
-        earlier = self.newest[:-1] if as_a_rule else self._backwards(entry)
+        if self._latest is not None and entry == self.present:
+            return self._latest.promoter_at >= self._since
+        self._list()
+        as_a_rule = not self._parts and self._newest[-1] == entry
+        earlier = self._newest[:-1] if as_a_rule else self._backwards(entry)
         return any(CATEGORY_OF[one.score] == PROMOTER for one in earlier)
 
     def save(self) -> None:
         """Write it to the state; an empty one leaves it."""
-        if not self.newest:
+        if self._latest is not None:
+            self._state.put(self.key, _encode(self._latest))
+            return
+        if not self._newest:
             self._state.delete(self.key)
             return
-        self._state.put(self.key, _encode((self.newest, self._parts, self._row)))
+        self._state.put(self.key, _encode((self._newest, self._parts, self._row)))
 
     def entries(self) -> list[Entry]:
         """All of it, oldest first."""
-        return [entry for part in self._parts for entry in self._read(part)] + self.newest
+        self._list()
+        return [entry for part in self._parts for entry in self._read(part)] + self._newest
 
     def delete(self) -> None:
         """Let go of all of it, in the state too."""
         for part in self._parts:
             self._state.delete(self._part_key(part.number))
-        self._parts, self.newest, self._row = [], [], 0
+        self._parts, self._newest, self._row = [], [], 0
+        self._latest = self.present = None
         self.save()
+
+    def _load_latest(self, latest: Latest) -> None:
+        if latest.at < self._since:
+            self.trimmed = True
+            return
+        self._latest, self.present = latest, latest.entry
+        if latest.row_at < self._since:
+            # Its row has lost its first responses, and only the list tells how many.
+            self._list()
+            self.trimmed = True
+
+    def _list(self) -> None:
+        """Have all of it in a list from now on."""
+        if self._latest is None:
+            return
+        entries = walked(self._state, keys.within(keys.RESPONSE, keys.account_of(self.key)), self._latest, self._since)
+        self._latest = None
+        if len(entries) > NEWEST:
+            for start in range(0, len(entries) - MOVED, PART):
+                self._insert_part(len(self._parts), entries[start : min(start + PART, len(entries) - MOVED)])
+            self._row = _UNKNOWN
+            entries = entries[-MOVED:]
+        self._newest = entries
 
     def _move(self) -> None:
         """Move the oldest of the newest to the older parts."""
-        moved = self.newest[:MOVED]
-        del self.newest[:MOVED]
+        moved = self._newest[:MOVED]
+        del self._newest[:MOVED]
         last = self._last_older()
         for entry in moved:
             if last is not None and CATEGORY_OF[last.score] == CATEGORY_OF[entry.score]:
@@ -206,12 +268,12 @@ class History:
         before = entries[index - 1] if index else (self._read(self._parts[position - 1])[-1] if position else None)
         if index < len(entries):
             return before, entries[index]
-        return before, self._parts[position + 1].first if position + 1 < len(self._parts) else self.newest[0]
+        return before, self._parts[position + 1].first if position + 1 < len(self._parts) else self._newest[0]
 
     def _bring_back(self) -> None:
         """The newest are gone: take the end of the older parts."""
         entries = self._read(self._parts[-1])
-        self.newest = entries[-MOVED:]
+        self._newest = entries[-MOVED:]
         self._write(len(self._parts) - 1, entries[:-MOVED])
         self._row = _UNKNOWN if self._parts else 0
 
@@ -223,7 +285,7 @@ class History:
             if left:
                 break
         if not self._parts:
-            self.newest = [entry for entry in self.newest if entry.at >= since]
+            self._newest = [entry for entry in self._newest if entry.at >= since]
         if self._row != _UNKNOWN:
             self._row = min(self._row, sum(part.length for part in self._parts))
 
@@ -238,7 +300,7 @@ class History:
 
     def _backwards(self, before: Entry) -> Iterator[Entry]:
         """The responses before one, latest first."""
-        yield from reversed(self.newest[: bisect_left(self.newest, before)])
+        yield from reversed(self._newest[: bisect_left(self._newest, before)])
         for part in reversed(self._parts):
             if part.first < before:
                 entries = self._read(part)

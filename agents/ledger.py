@@ -10,7 +10,8 @@ from collections import defaultdict
 from agents import keys
 from agents.accounts import Account, Accounts
 from agents.categories import CATEGORY_OF
-from agents.history import Entry, History
+from agents.history import History
+from agents.latest import Entry
 from agents.responses import Pairs
 from agents.statistics import nps
 from agents.tables import Tables
@@ -117,9 +118,11 @@ class Ledger:
     def put(self, account: Account, entry: Entry, known: Known, history: History | None) -> None:
         """Count a response; without a history it is anonymous."""
         day, category = entry.at // DAY_MS, CATEGORY_OF[entry.score]
-        before = after = None
+        before = after = followed = None
         if history is not None:
-            before, after = history.add(entry)
+            before, after = history.add(entry, known.segments)
+            known.earlier = before.response_id if before is not None and history.grows else None
+            followed = history.followed
         if self.day - day >= self._reach:
             return
         table, segments = self._table(account), known.segments
@@ -137,7 +140,7 @@ class Ledger:
             if history is not None:
                 gathered.held[until, category] += 1
         if before is not None and until != day:
-            self._follow(account, table, before, until, day)
+            self._follow(account, table, before, until, day, followed)
 
     def take(self, account: Account, entry: Entry, known: Known, history: History | None) -> None:
         """Take a response out again."""
@@ -218,17 +221,21 @@ class Ledger:
         table = account.table
         return table if table is not None and table.as_of >= self.day else self.accounts.table(account, self.day)
 
-    def _follow(self, account: Account, table: Table, entry: Entry, was: int, until: int) -> None:
-        """A response is followed on another day than it was."""
+    def _follow(
+        self, account: Account, table: Table, entry: Entry, was: int, until: int, segments: Pairs | None = None
+    ) -> None:
+        """A response, which counts in these segments if they are at hand, is followed on another day than it was."""
         day, category = entry.at // DAY_MS, CATEGORY_OF[entry.score]
         if self.day - day >= self._reach:
             return
-        known = self.known(account.response_key(entry.response_id))
-        if known is None:
-            raise KeyError("a response is in a history, but nothing is known of it")  # no ids: this would reach the log
+        if segments is None:
+            known = self.known(account.response_key(entry.response_id))
+            if known is None:
+                raise KeyError("a response is in a history, but nothing is known of it")  # no ids: this would reach the log
+            segments = known.segments
         gathered = None
-        if known.segments:
-            gathered = self._gathered[known.segments, day]
+        if segments:
+            gathered = self._gathered[segments, day]
             gathered.changed = self.number
         for end, amount in ((was, -1), (until, 1)):
             if end > day:

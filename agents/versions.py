@@ -52,6 +52,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     """How many detractor events told of it."""
     standing: bool = False
     """Whether the last of them still holds."""
+    earlier: str | None = None
+    """The response of its respondent before it, as long as each came after all others (`agents.latest`)."""
 
     @property
     def erased(self) -> bool:
@@ -107,7 +109,7 @@ def _later(known: Known, heard: Known) -> Known | None:
     after.segments, after.named = (heard.segments, content) if renamed else (known.segments, named)
     if after.named == (after.version, after.stamp):
         after.named = None
-    after.events, after.standing = known.events, known.standing
+    after.events, after.standing, after.earlier = known.events, known.standing, known.earlier
     return after
 
 

@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents import keys
 from agents.categories import CATEGORY_OF
-from agents.history import MOVED, NEWEST, PART, Entry, History
+from agents.history import MOVED, NEWEST, PART, History
+from agents.latest import Entry
+from agents.versions import Known, encode_known
 from streams.state import Identity, MemoryStore, StagedState
 
+RESPONDENT = keys.within(keys.RESPONDENT, b"acme") + b"u-1"
+RESPONSES = keys.within(keys.RESPONSE, b"acme")
+SEGMENTS = ("plan=pro",)
 LARGEST_VALUE = PART * 40
 """Bytes that no value of the state may exceed: a part full of short ids."""
 
@@ -23,14 +29,22 @@ class Kept:
         self.since = 0
 
     def load(self) -> History:
-        return History(self.state, b"P", b"p", self.since)
+        return History(self.state, RESPONDENT, b"p", self.since)
+
+    def put(self, history: History, entry: Entry) -> tuple[Entry | None, Entry | None]:
+        """As the ledger does it: a response is known by its own key, and names the one before it while each came last."""
+        around = history.add(entry, SEGMENTS)
+        earlier = around[0].response_id if around[0] is not None and history.grows else None
+        known = Known(0, b"", 0, True, entry.score, entry.at, "u-1", segments=SEGMENTS, earlier=earlier)
+        self.state.put(RESPONSES + entry.response_id.encode(), encode_known(known))
+        return around
 
     def add(self, entry: Entry) -> None:
         index = bisect_left(self.entries, entry)
         around = (self.entries[index - 1] if index else None, self.entries[index] if index < len(self.entries) else None)
         insort(self.entries, entry)
         history = self.load()
-        assert history.add(entry) == around
+        assert self.put(history, entry) == around
         self.check(history)
 
     def remove(self, entry: Entry) -> None:
@@ -47,12 +61,14 @@ class Kept:
         self.check(self.load())
 
     def check(self, history: History) -> None:
+        history.save()
+        self.state.commit()
         assert history.present == (self.entries[-1] if self.entries else None)
+        history = self.load()  # what is asked of it may bring it into a list, and shall not be kept
         for entry in self.entries[:: max(len(self.entries) // 5, 1)] + self.entries[-1:]:
             assert history.row(entry) == self.row(entry)
             assert history.promoter_before(entry) == any(e.score >= 9 for e in self.entries if e < entry)
-        history.save()
-        self.state.commit()
+        self.state.abandon()
 
     def row(self, until: Entry) -> int:
         row = 0
@@ -93,13 +109,16 @@ def test_a_history_is_a_sorted_list(length: int, actions: list[tuple[str, int, i
             kept.forget(kept.since + position)
     while kept.entries:
         kept.remove(kept.entries[-1])
-    assert kept.state.scan(b"", b"", 10) == []
+    assert [key for key in kept.state.scan(b"", b"", 1000) if not key.startswith(RESPONSES)] == []
 
 
 def test_a_long_history_is_written_in_small_values() -> None:
     kept = Kept()
     for index in range(500):
         history = kept.load()
+        if not index:
+            history.add(Entry(1000, "late", 3))
+            kept.state.put(RESPONSES + b"late", encode_known(Known(0, b"", 0, True, 3, 1000, "u-1")))
         history.add(Entry(index, f"r{index:04}", 3))
         history.save()
         written = [len(value or b"") for _, value in kept.state.changes()]
@@ -117,7 +136,47 @@ def test_parts_are_larger_than_what_is_moved_to_them() -> None:
 def test_taking_out_what_is_not_there_is_an_error() -> None:
     kept = Kept()
     for index in range(40):
-        kept.add(Entry(index, "r", 3))
+        kept.add(Entry(index, f"r{index}", 3))
     for entry in (Entry(3, "other", 3), Entry(39, "other", 3), Entry(99, "other", 3)):
         with pytest.raises(KeyError, match="not in its respondent"):
             kept.load().remove(entry)
+
+
+def test_while_each_comes_last_the_value_stays_small_and_knows_the_row_and_the_promoters() -> None:
+    kept = Kept()
+    for index in range(300):
+        kept.add(Entry(index, f"r{index:04}", 9 if index == 100 else 3))
+    value = kept.state.get(RESPONDENT)
+    assert value is not None
+    assert len(value) < 40
+    assert [key for key in kept.state.scan(b"", b"", 1000) if not key.startswith(RESPONSES)] == [RESPONDENT]
+    history = kept.load()
+    assert (history.grows, history.row(kept.entries[-1]), history.promoter_before(kept.entries[-1])) == (True, 199, True)
+
+
+def test_one_that_is_late_brings_all_of_them_into_the_list() -> None:
+    kept = Kept()
+    for index in range(300):
+        kept.add(Entry(2 * index, f"r{index:04}", index % 11))
+    kept.add(Entry(301, "late", 9))
+    assert not kept.load().grows
+    assert kept.load().entries() == kept.entries
+
+
+def test_a_row_that_has_lost_its_first_responses_is_counted_anew() -> None:
+    kept = Kept()
+    for index in range(40):
+        kept.add(Entry(index, f"r{index:04}", 9 if index < 5 else 3))
+    kept.forget(30)
+    assert kept.load().row(kept.entries[-1]) == 10
+    assert not kept.load().promoter_before(kept.entries[-1])
+
+
+def test_what_comes_anew_under_the_name_of_what_was_forgotten_stands_in_one_place() -> None:
+    kept = Kept()
+    for index in range(5):
+        kept.add(Entry(index, f"r{index}", 3))
+    kept.forget(2)
+    kept.add(Entry(7, "r1", 9))
+    kept.add(Entry(6, "late", 3))
+    assert kept.load().entries() == kept.entries

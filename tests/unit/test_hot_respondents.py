@@ -79,7 +79,7 @@ def test_a_batch_writes_a_long_history_once() -> None:
     for start in range(0, 3_000, 1_000):
         state = Counted(store)
         batch: list[Record] = [
-            Sent(topics.RESPONSES, 0, n, NOW, b"acme", json.dumps(body(n, n % 11, NOW - 10_000 + n)).encode(), ())
+            Sent(topics.RESPONSES, 0, n, NOW, b"acme", json.dumps(body(n, n % 11, NOW - 10_000 + (n ^ 1))).encode(), ())
             for n in range(start, start + 1_000)
         ]
         scoring.process(batch, state, StreamTime(NOW, NOW), Outbox(Kept().send))
