@@ -79,15 +79,15 @@ class Costs:
 
 
 MEASURED: Final = Costs(
-    worker_us=49.7,
-    scoring_us=31.5,
-    broker_us=17.3,
+    worker_us=37.7,
+    scoring_us=28.9,
+    broker_us=7.1,
     source_bytes=250,
-    event_bytes=1_140,
-    changelog_bytes=195,
-    respondent_bytes=400,  # the aim; the benchmark of state has the figure
+    event_bytes=105,  # in zstd (docs/decisions/0012-compression.md)
+    changelog_bytes=114,
+    respondent_bytes=1_504,
     respondent_records=8.5,
-    restore_rate=150_000,
+    restore_rate=297_000,
     transaction_s=0.03,
     task_sockets=2.0,
 )
