@@ -23,7 +23,7 @@ ROWS = (
     "encode",
     "produce: events into record batches",
     "produce: changes into record batches",
-    "produce: checksums",
+    "produce: compression, checksums",
     "state: apply",
     "metrics",
     "all without Kafka",
