@@ -99,6 +99,7 @@ class History:
         if latest is not None and present < entry:
             self._latest, self.present, self.followed = latest.followed_by(entry, segments), entry, latest.segments
             return present, None
+        self.followed = None
         self._list()
         around = self._insert(entry)
         self.present = self._newest[-1]

@@ -200,6 +200,19 @@ class Bench:
                 if not worker.faults.killed:
                     raise
 
+    async def goes_on(self, worker: Worker) -> int:
+        """All is well; the worker dies, and all is well with the one after it, and the end. How many records that one has read
+        from the changelog."""
+        self.verify(worker)
+        await worker.gone()
+        self.send(3)
+        last = self.worker()
+        last.start()
+        await self.drained(last)
+        self.verify(last)
+        await self.end()
+        return last.noted.restored[-1]
+
     async def end(self) -> None:
         """End all workers."""
         for worker in self.workers:

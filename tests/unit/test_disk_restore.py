@@ -9,7 +9,7 @@ from streams.broker import Ends, WriteFailed
 from streams.changelog import META_KEY, Meta
 from streams.disk import CONTINUED_MS, Checkpoint, DiskDamaged, DiskUnavailable, advanced, obstacle
 from streams.phase import Phase
-from tests.model.bench import NAME, RULES, Bench, Worker
+from tests.model.bench import NAME, RULES, Bench
 from tests.model.clock import EPOCH_MS, run, until
 from tests.model.counting import PackedCounting
 from tests.model.crashes import away, broken, killed, refused, stopped_at
@@ -42,19 +42,6 @@ def damaged(point: str) -> BaseException:
     return DiskDamaged("a block")
 
 
-async def goes_on(bench: Bench, worker: Worker) -> int:
-    """The worker dies; one after it has all right. How many records that one has read from the changelog."""
-    bench.verify(worker)
-    await worker.gone()
-    bench.send(3)
-    last = bench.worker()
-    last.start()
-    await bench.drained(last)
-    bench.verify(last)
-    await bench.end()
-    return last.noted.restored[-1]
-
-
 @pytest.mark.parametrize("error", [killed, refused, broken, unavailable, damaged], ids=lambda error: error.__name__)
 @pytest.mark.parametrize("occurrence", [1, 2, 3])
 @pytest.mark.parametrize("point", ["before advance", "after advance"])
@@ -65,7 +52,7 @@ def test_a_crash_around_the_disks_step_leaves_it_behind_or_level(
 
     async def scenario(bench: Bench) -> None:
         bench.send()
-        await goes_on(bench, await stopped_at(bench, bench.worker(), point, error(point), occurrence))
+        await bench.goes_on(await stopped_at(bench, bench.worker(), point, error(point), occurrence))
 
     run(scenario(Bench(rules=replace(RULES, batch_bytes=400))))
 
@@ -78,7 +65,7 @@ def test_what_is_read_after_a_crash_is_what_the_disk_has_missed() -> None:
         all_of_it = len(bench.changelog)
         (missed,) = bench.workers[-1].noted.restored
         assert 0 < missed < all_of_it / 2
-        assert await goes_on(bench, bench.workers[-1]) == 0
+        assert await bench.goes_on(bench.workers[-1]) == 0
 
     run(scenario(Bench(rules=replace(RULES, batch_bytes=400))))
 
@@ -93,7 +80,7 @@ def test_a_record_that_came_before_the_marker_of_the_batch_before_is_not_passed_
         bench.send(2)
         await bench.drained(worker)
         assert not worker.faults.outstanding
-        assert await goes_on(bench, worker) == 0
+        assert await bench.goes_on(worker) == 0
 
     run(scenario(Bench(rules=replace(RULES, batch_bytes=1))))
 
@@ -152,7 +139,7 @@ def test_a_copy_of_another_changelog_is_dropped(
         last.start()
         await bench.drained(last)
         bench.verify(last)
-        await goes_on(bench, last)
+        await bench.goes_on(last)
 
     run(scenario(Bench()))
     (line,) = [message for message in caplog.messages if "dropped" in message]
@@ -239,7 +226,7 @@ def test_a_changelog_with_state_and_without_a_meta_record_is_refused() -> None:
 def test_without_transactions_nothing_is_continued() -> None:
     async def scenario(bench: Bench) -> None:
         worker = await bench.running()
-        assert await goes_on(bench, worker) > 0
+        assert await bench.goes_on(worker) > 0
 
     run(scenario(Bench(transactional=False)))
 

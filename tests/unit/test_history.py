@@ -180,3 +180,13 @@ def test_what_comes_anew_under_the_name_of_what_was_forgotten_stands_in_one_plac
     kept.add(Entry(7, "r1", 9))
     kept.add(Entry(6, "late", 3))
     assert kept.load().entries() == kept.entries
+
+
+def test_only_one_that_comes_last_has_the_segments_of_the_one_before_at_hand() -> None:
+    kept = Kept()
+    history = kept.load()
+    for at, name in ((0, "r0"), (2, "r1")):
+        kept.put(history, Entry(at, name, 3))
+    assert history.followed == SEGMENTS
+    kept.put(history, Entry(1, "late", 3))
+    assert history.followed is None

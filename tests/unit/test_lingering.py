@@ -22,8 +22,7 @@ async def batches_of(rules: TaskRules, count: int, gap_s: float) -> list[int]:
     bench = Bench(rules=rules)
     worker: Worker = bench.worker()
     worker.task.start()
-    await until(lambda: worker.task.positions is not None and worker.flow.moves)
-    await asyncio.sleep(1.0)
+    await until(lambda: worker.task.idle)
     for offset in range(count):
         worker.task.accept(worker.task._epoch, arrivals(offset, 1))
         await asyncio.sleep(gap_s)

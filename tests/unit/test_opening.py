@@ -8,7 +8,7 @@ import pytest
 
 from streams.changelog import META_KEY, Meta, Owner
 from streams.phase import Phase
-from tests.model.bench import NAME, OWNER, RULES, Bench, Worker
+from tests.model.bench import NAME, OWNER, RULES, Bench
 from tests.model.clock import EPOCH_MS, run, until
 from tests.model.counting import Counting
 from tests.model.crashes import ERRORS, FIRST_OPENING, OPENING, overtaken_at, revoked_at, stopped_at
@@ -40,24 +40,12 @@ async def worked(bench: Bench) -> None:
         bench.send()
 
 
-async def again(bench: Bench, worker: Worker) -> None:
-    """All is well, and goes on to be so for whoever comes next."""
-    bench.verify(worker)
-    await worker.gone()
-    bench.send(3)
-    last = bench.worker()
-    last.start()
-    await bench.drained(last)
-    bench.verify(last)
-    await bench.end()
-
-
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 @pytest.mark.parametrize("point", OPENING)
 def test_an_opening_that_ends_at_any_step_is_made_good_by_the_next(point: str, error: Callable[[str], BaseException]) -> None:
     async def scenario(bench: Bench) -> None:
         await worked(bench)
-        await again(bench, await stopped_at(bench, bench.worker(), point, error(point)))
+        await bench.goes_on(await stopped_at(bench, bench.worker(), point, error(point)))
 
     for bench in benches():
         run(scenario(bench))
@@ -67,7 +55,7 @@ def test_an_opening_that_ends_at_any_step_is_made_good_by_the_next(point: str, e
 @pytest.mark.parametrize("point", [point for point in OPENING + FIRST_OPENING if point not in NOT_AT_FIRST])
 def test_the_first_opening_of_all_may_end_at_any_step(point: str, error: Callable[[str], BaseException]) -> None:
     async def scenario(bench: Bench) -> None:
-        await again(bench, await stopped_at(bench, bench.worker(), point, error(point)))
+        await bench.goes_on(await stopped_at(bench, bench.worker(), point, error(point)))
 
     for bench in benches():
         run(scenario(bench))
@@ -80,7 +68,7 @@ def test_a_partition_that_is_revoked_while_it_opens_and_comes_back_is_opened_ane
         worker = bench.worker()
         await revoked_at(bench, worker, point)
         assert Phase.SUSPENDED in worker.noted.phases
-        await again(bench, worker)
+        await bench.goes_on(worker)
 
     for bench in benches():
         run(scenario(bench))
@@ -96,7 +84,7 @@ def test_a_zombie_that_wakes_up_within_its_opening_harms_nobody(point: str) -> N
         bench.send(3)
         await bench.drained(owner)
         await until(lambda: zombie.task.phase is not Phase.RUNNING)
-        await again(bench, owner)
+        await bench.goes_on(owner)
 
     for bench in benches():
         run(scenario(bench))
@@ -161,7 +149,7 @@ def test_reading_starts_at_the_position_whatever_the_groups_offset_says(bookmark
         worker.start()
         await bench.drained(worker)
         assert worker.flow.moves == [{"in": end}]
-        await again(bench, worker)
+        await bench.goes_on(worker)
 
     run(scenario(Bench(3)))
 
@@ -191,7 +179,7 @@ def test_a_source_that_is_added_later_is_read_from_its_start() -> None:
         worker.start()
         await bench.drained(worker)
         assert worker.flow.moves == [{"in": bench.wanted.positions["counting", "in"], "more": 0}]
-        await again(bench, worker)
+        await bench.goes_on(worker)
 
     run(scenario(Bench(processors=[Counting("counting", ("in", "more"))])))
 
@@ -209,7 +197,7 @@ def test_the_slower_of_two_processors_decides_where_reading_starts() -> None:
         worker.start()
         await bench.drained(worker)
         assert worker.flow.moves == [{"in": 0}]
-        await again(bench, worker)
+        await bench.goes_on(worker)
 
     run(scenario(Bench(processors=[Counting("counting"), Counting("second")])))
 
@@ -223,7 +211,7 @@ def test_committed_state_behind_a_late_marker_is_waited_for() -> None:
         await stopped_at(bench, late, "after claim commit", ERRORS[0](""))
         last = bench.workers[-1]
         assert last.faults.passed["after settle"] > 5
-        await again(bench, last)
+        await bench.goes_on(last)
 
     run(scenario(Bench()))
 
@@ -236,6 +224,6 @@ def test_the_last_owners_transaction_is_aborted_by_the_fence() -> None:
         assert bench.cluster.epoch(NAME.transactional_id) == 1
         log = bench.cluster.log(NAME.changelog, 0)
         assert log.ends.stable == log.ends.high
-        await again(bench, last)
+        await bench.goes_on(last)
 
     run(scenario(Bench()))
