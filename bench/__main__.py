@@ -1,7 +1,6 @@
 """`python -m bench`: npstream beside its peers on a real Kafka. A figure counts only if every output equals a recount."""
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -144,7 +143,7 @@ def _measure(lines: Sequence[Line], rounds: int, ground: Ground, console: Consol
             if measurement.details:
                 console.print("  " + ", ".join(f"{name} {value:g}" for name, value in measurement.details.items()), style="dim")
         results.rounds.append({line.name: measured[line.name] for line in lines})
-    results.machine["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    machine.finish(results.machine)
     return results
 
 

@@ -129,6 +129,7 @@ def main(responses: int, rounds: int, memory_bytes: int | None, state_folder: Pa
             described = machine.describe(own_broker=True)
             lines = [_line("memory", responses, None, None), _line("disk", responses, Path(state) / "state", memory_bytes)]
             measured = _run(lines, rounds, ground, console)
+            machine.finish(described)
     except (RunFailed, KafkaUnavailable) as error:
         console.print(f"FAIL {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -5,7 +5,6 @@ recount of what was sent.
 """
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -137,7 +136,7 @@ def main(
     except (RunFailed, KafkaUnavailable, KafkaException, SettingsError, NotRead) as error:
         console.print(f"FAIL {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
-    described["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    machine.finish(described)
     tables = [_latencies(run), _stages(run)]
     for table in tables:
         console.print(table.for_terminal())

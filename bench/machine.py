@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +15,10 @@ from tests.kafka.broker import LIBS
 ROOT = Path(__file__).parents[1]
 MEASURED = ("faust-streaming", "aiokafka", "orjson", "uvloop")
 """The libraries that decide the figures."""
+ADDITIONS = 200_000
+"""Of one look at the pace: some ten ms."""
+LOOKS = 5
+"""The quickest counts: whatever disturbs makes it slower."""
 
 
 def describe(own_broker: bool) -> dict[str, str]:
@@ -28,8 +33,32 @@ def describe(own_broker: bool) -> dict[str, str]:
         "Java": _java(),
         "Python": platform.python_version(),
         "Libraries": ", ".join(f"{name} {version(name)}" for name in MEASURED),
-        "Load before": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+        "Before": _condition(),
     }
+
+
+def finish(described: dict[str, str]) -> None:
+    """Add what can only be said when all is measured."""
+    described["After"] = _condition()
+
+
+def _condition() -> str:
+    """What else it does, and how quick it is at the moment: a virtual machine's processor may be slow for hours, and no load
+    shows it."""
+    load = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    return f"load {load}; {pace_ns():.0f} ns for an addition in a Python loop"
+
+
+def pace_ns() -> float:
+    """Nanoseconds of processor time that an addition in a loop takes, in this interpreter."""
+    return min(_loop_s() for _ in range(LOOKS)) / ADDITIONS * 1e9
+
+
+def _loop_s() -> float:
+    began, total = time.thread_time(), 0
+    for number in range(ADDITIONS):
+        total += number
+    return time.thread_time() - began
 
 
 def _processor() -> str:

@@ -111,6 +111,7 @@ def main(responses: int, batch_bytes: int | None, kafka: bool, markdown: Path | 
     for path in done:
         path.again()
     measured = on_kafka(KAFKA_RESPONSES) if kafka else {}
+    machine.finish(about)
     table = profile_report.columns(done, responses, measured)
     profile_report.show(table, console)
     if markdown is not None:

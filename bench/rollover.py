@@ -4,7 +4,6 @@ A figure counts only if every account was rolled, and those that said nothing me
 """
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -141,7 +140,7 @@ def main(
                 figures["on Kafka"] = asdict(found)
             except (RunFailed, KafkaException, KafkaUnavailable, NotRead) as error:
                 failures.append(f"on Kafka: {error}")
-    described["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    machine.finish(described)
     for table in tables:
         console.print(table.for_terminal())
     for failure in failures:

@@ -4,7 +4,6 @@ A figure counts only if the tables equal a recount, and each restored state the 
 """
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -100,7 +99,7 @@ def main(
                 for task in range(split):
                     plan.file(task).unlink(missing_ok=True)
     busy = busy_accounts.measure(QUICK_DAYS if quick else DAYS, QUICK_HOT if quick else HOT)
-    described["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    machine.finish(described)
     failures += [failure for size in sizes for failure in size.failures]
     tables = state_report.tables(sizes, busy)
     for found in tables:

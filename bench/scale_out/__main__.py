@@ -68,7 +68,7 @@ def main(quick: bool, parts: str, responses: int | None, json_file: Path | None,
     except (RunFailed, KafkaUnavailable) as error:
         console.print(f"FAIL {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
-    results.machine["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    machine.finish(results.machine)
     report.show(results, console, cores)
     if json_file is not None:
         json_file.write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")

@@ -1,6 +1,5 @@
 """`python -m tests.endurance COMMAND`: prints its verdict; exit code 1 if something does not hold."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +48,7 @@ def _run(command: Callable[[Console], Report], markdown: Path | None) -> None:
     except (AssertionError, NotSent, NotRead, KafkaUnavailable) as error:
         console.print(f"FAIL {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
-    described["Load after"] = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    machine.finish(described)
     report.notes.append("; ".join(f"{name}: {value}" for name, value in described.items()))
     report.show(console)
     if markdown is not None:

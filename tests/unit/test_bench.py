@@ -1,5 +1,6 @@
 """The benchmark's checks: what the agents make of its stream passes them, and whatever is wrong does not."""
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from agents.intake import Intake
 from agents.rollups import Rollups
 from agents.scoring import Scoring
-from bench import plot, report, stream
+from bench import machine, plot, report, stream
 from bench.checking import Comparison, compare_values
 from bench.document import write_into
 from bench.inputs import Inputs
@@ -206,6 +207,15 @@ def test_ratios_are_those_within_a_round(results: Results, baseline: str, times:
     assert ratio is not None
     assert [round(figure) for figure in ratio] == times
     assert results.failures == ["round 3, faust: lost"]
+
+
+def test_figures_say_how_busy_and_how_quick_the_machine_was_before_and_after() -> None:
+    described = machine.describe(own_broker=True)
+    machine.finish(described)
+    for moment in ("Before", "After"):
+        found = re.fullmatch(r"load [\d.]+ [\d.]+ [\d.]+; (\d+) ns for an addition in a Python loop", described[moment])
+        assert found is not None
+        assert int(found[1]) > 0
 
 
 def test_figures_take_the_place_of_older_ones_in_a_document(tmp_path: Path, results: Results) -> None:
