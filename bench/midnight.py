@@ -32,7 +32,8 @@ COMMIT_S = 0.01
 """What a transaction is taken to wait for its broker: a quiet one answers within so long."""
 LOOK_S = 0.005
 """Between two looks at the loop: how late one comes is how long the loop stood still."""
-TIMEOUT_S = 60.0
+TIMEOUT_S = 600.0
+"""Of a transaction: a task's first one may wait until all others have read their states, which holds the loop."""
 STOP_S = 5.0
 KEPT_BATCHES = 3
 """Of each task so many record batches of rollups are kept to be counted again."""
