@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Final
 
-from schemas import topics
+from schemas import forms, topics
 from schemas.cloudevents import TRACEPARENT
 from schemas.codec import dumps, loads
 from schemas.dead_letters import Reason, Unusable, dead_letter_headers
@@ -23,6 +23,8 @@ SOURCE_HEADER: Final = "nps-source"
 """Names the adapter; without it the payload's shape decides."""
 ACCOUNT_HEADER: Final = "nps-account"
 """The account of a payload that names none."""
+CONTENT_TYPE_HEADER: Final = "content-type"
+"""Says that a payload is form-encoded; without it, it is JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,9 @@ class Intake:
         for record in batch:
             stage = "decode"
             try:
-                payloads = self._payloads(record.value)
-                stage = "adapt"
                 headers = dict(record.headers) if record.headers else {}
+                payloads = self._payloads(record.value, headers)
+                stage = "adapt"
                 adapter = _adapter(headers, payloads[0])
                 source = adapter.NAME
                 drafts = [draft for payload in payloads for draft in adapter.adapt(payload, self._sources[source])]
@@ -94,10 +96,12 @@ class Intake:
     def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """Time brings nothing."""
 
-    def _payloads(self, value: bytes | None) -> Sequence[Any]:
+    def _payloads(self, value: bytes | None, headers: Mapping[str, bytes | None]) -> Sequence[Any]:
         """What a record holds: one payload, or those of a list."""
         if not value:
             raise Unusable(Reason.EMPTY, "the record has no value")
+        if headers and _is_form(headers):
+            return (forms.loads_form(value),)
         payload = loads(value)
         if type(payload) is not list:
             return (payload,)
@@ -136,6 +140,11 @@ def _responses(
         except Unusable as error:
             raise Unusable(error.reason, f"[{index}].{error}") from error
     return responses
+
+
+def _is_form(headers: Mapping[str, bytes | None]) -> bool:
+    kind = _text(headers, CONTENT_TYPE_HEADER)
+    return kind is not None and kind.partition(";")[0].strip().lower() == forms.CONTENT_TYPE
 
 
 def _text(headers: Mapping[str, bytes | None], name: str) -> str | None:

@@ -6,7 +6,7 @@ does, the same way for all.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, Protocol
 
@@ -20,6 +20,14 @@ Draft = dict[str, Any]
 USUAL_SEGMENTS = ("segment", "plan", "tier", "region", "country", "industry", "product")
 """Properties that are segments unless a source names others. A list, since properties also hold names, order numbers and
 e-mail addresses: as segments these would be a table each, with people's data in metric labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class SurveySettings:
+    """Which of a survey's questions are read, where it is otherwise than in most of its source."""
+
+    score_fields: tuple[str, ...] = ()
+    comment_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +47,23 @@ class SourceSettings:
     """Ids or refs of the questions whose answer is the score, where forms have several; empty: the adapter's rule."""
     comment_fields: tuple[str, ...] = ()
     """Ids or refs of the questions whose answer is the comment; empty: the adapter's rule."""
+    surveys: Mapping[str, SurveySettings] = field(default_factory=dict)
+    """By survey id: what is otherwise there."""
+
+    def of_survey(self, survey_id: str | None) -> "SourceSettings":
+        """The settings for one survey."""
+        own = None if survey_id is None else self.surveys.get(survey_id)
+        if own is None:
+            return self
+        return replace(
+            self,
+            score_fields=own.score_fields or self.score_fields,
+            comment_fields=own.comment_fields or self.comment_fields,
+        )
 
     def __post_init__(self) -> None:
-        for field in ("account_properties", "respondent_properties", "segment_properties"):
-            object.__setattr__(self, field, tuple(comparable(name) for name in getattr(self, field)))
+        for names in ("account_properties", "respondent_properties", "segment_properties"):
+            object.__setattr__(self, names, tuple(comparable(name) for name in getattr(self, names)))
         for name in self.segment_properties:
             if not is_dimension(name):
                 raise ValueError(f"segment_properties: {name!r} cannot be a dimension: a-z, 0-9 and _, at most 40 of them")

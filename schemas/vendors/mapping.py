@@ -1,0 +1,122 @@
+"""Adapters without code: a mapping file says where in a payload each field is (`schemas.vendors.mapping_file`).
+
+A payload goes through these steps:
+1. Items. With `each` there are several, or none; else the payload is the only one.
+2. Ignored. The first `ignore` that is true of an item says why it holds no response; where all are ignored, so is the payload.
+3. Retraction. If `retraction` is true there are the ids and the version, and nothing else.
+4. Fields, and segments; with what is otherwise in the survey that the item is of.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from schemas.dead_letters import Reason, Unusable
+from schemas.vendors.adapter import Draft, SourceSettings, properties_of, respondent, segments_of
+from schemas.vendors.answers import answers_in
+from schemas.vendors.mapping_file import Field, MappingFile, reason_of
+from schemas.vendors.rules import PROPERTIES, Found, Item, Rules, compiled
+
+IDS: Final = ("response_id", "account_id", "updated_at")
+"""The fields of a retraction."""
+
+Response = dict[str, Found]
+"""A draft, with what is told of each field."""
+
+
+class MappingAdapter:
+    """A mapping as an adapter (`schemas.vendors.adapter.Adapter`)."""
+
+    def __init__(self, mapping: MappingFile) -> None:
+        """Raises MappingInvalid for a path that is none."""
+        self.NAME = mapping.name
+        self.VENDOR_TIMES = not mapping.zoned
+        self._recognise = compiled("recognise", mapping.recognise or "`false`")
+        self._each = compiled("each", mapping.each) if mapping.each else None
+        self._ignored = [
+            (compiled(f"ignore[{number}].when", one.when), Unusable(reason_of(one), one.message or f"ignored: {one.when}"))
+            for number, one in enumerate(mapping.ignore)
+        ]
+        self._retraction = compiled("retraction", mapping.retraction or "`false`")
+        self._survey = compiled("survey", mapping.survey or "`null`")
+        self._answers = compiled("answers", mapping.answers or "`null`")
+        self._answers_prefix = mapping.answers_prefix
+        paths = [mapping.properties] if isinstance(mapping.properties, str) else mapping.properties
+        self._properties = [compiled("properties", path) for path in paths]
+        among = Rules.of({name: Field() for name in PROPERTIES if paths}, {})
+        self._rules = among | Rules.of(mapping.fields, mapping.segments)
+        self._surveys = {
+            survey: self._rules | Rules.of(one.fields, one.segments, f"surveys.{survey}.")
+            for survey, one in mapping.surveys.items()
+        }
+
+    def recognises(self, payload: Any) -> bool:
+        """See `schemas.vendors.adapter.Adapter`."""
+        try:
+            return isinstance(payload, dict) and _true(self._recognise(payload))
+        except Unusable:
+            return False
+
+    def adapt(self, payload: Any, settings: SourceSettings) -> list[Draft]:
+        """See `schemas.vendors.adapter.Adapter`."""
+        return [{name: found.value for name, found in one.items()} for one in self.explain(payload, settings)]
+
+    def explain(self, payload: Any, settings: SourceSettings) -> list[Response]:
+        """Of each response in a payload all fields, and how they were come by. Raises `Unusable` where there is none."""
+        if not isinstance(payload, dict):
+            raise Unusable(Reason.WRONG_TYPE, f"a payload of {self.NAME} is an object")
+        # 1. Items.
+        scopes: list[Any] = [payload]
+        if self._each is not None:
+            items = self._each(payload)
+            scopes = [{"item": item, "payload": payload} for item in items] if isinstance(items, list) else []
+        # 2. Ignored.
+        ignored = [self._why_ignored(scope) for scope in scopes]
+        kept = [scope for scope, why in zip(scopes, ignored, strict=True) if why is None]
+        if not kept:
+            raise next((why for why in ignored if why), Unusable(Reason.NOT_A_RESPONSE, "each: the payload holds none"))
+        return [self._response(scope, settings) for scope in kept]
+
+    def _why_ignored(self, scope: Any) -> Unusable | None:
+        return next((Unusable(why.reason, str(why)) for look, why in self._ignored if _true(look(scope))), None)
+
+    def _response(self, scope: Any, settings: SourceSettings) -> Response:
+        found = self._survey(scope)
+        survey = None if found is None else str(found)
+        item = self._item(scope, settings.of_survey(survey))
+        rules = self._rules if survey is None else self._surveys.get(survey, self._rules)
+        # 3. Retraction.
+        if _true(self._retraction(scope)):
+            ids = {name: rules.fields[name].find(item) for name in IDS if name in rules.fields}
+            return {"kind": Found("retraction", ("retraction",)), **ids}
+        # 4. Fields, and segments.
+        response = {name: rule.find(item) for name, rule in rules.fields.items()}
+        score = response.get("score")
+        if score is None or score.value is None:
+            tried = "; ".join(score.tried) if score else "the mapping has no field score"
+            raise Unusable(Reason.NO_SCORE, f"score: none ({tried})" if tried else "score: name its question in score_fields")
+        if "respondent_id" in response:
+            given = response["respondent_id"]
+            response["respondent_id"] = replace(given, value=respondent(given.value))
+        if survey is not None:
+            response.setdefault("survey_id", Found(survey, ("survey",)))
+        response["segments"] = _segments(rules, item)
+        return response
+
+    def _item(self, scope: Any, settings: SourceSettings) -> Item:
+        properties: dict[str, Any] = {}
+        for look in self._properties:
+            properties = properties_of(look(scope)) | properties
+        return Item(scope, list(answers_in(self._answers(scope), self._answers_prefix)), properties, settings)
+
+
+def _true(value: Any) -> bool:
+    """As JMESPath has it: 0 is true; null, false and what is empty are not."""
+    return value is not False and (bool(value) or value == 0)
+
+
+def _segments(rules: Rules, item: Item) -> Found:
+    """Those of the mapping, and for other dimensions those among the properties."""
+    among = segments_of(item.properties, item.settings)
+    own = {name: rule.find(item) for name, rule in rules.segments.items()}
+    value = among | {name: found.value for name, found in own.items() if found.value is not None}
+    return Found(value, (*(told for found in own.values() for told in found.tried), f"properties {' or '.join(among)}"))

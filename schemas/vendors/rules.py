@@ -1,0 +1,128 @@
+"""How a mapping finds one field: the ways that lead to it, tried in order, each of which can be told."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from schemas.dead_letters import Reason, Unusable
+from schemas.validation import is_dimension
+from schemas.vendors.adapter import SourceSettings, first_of
+from schemas.vendors.answers import Answer, answer_of, answer_to
+from schemas.vendors.conversions import Convert, converter
+from schemas.vendors.mapping_file import Field, MappingInvalid, field_of
+
+PROPERTIES: Final = {"account_id": "account_properties", "respondent_id": "respondent_properties"}
+"""Fields that may be among the properties, with the setting that names them there."""
+QUESTIONS: Final = {"score": "score_fields", "comment": "comment_fields"}
+"""Fields that are answers, with the setting that names their questions."""
+
+Given = str | list[str] | Field
+"""A field as a mapping file has it."""
+Look = Callable[[Any], Any]
+"""A compiled path. Raises Unusable where the payload is of a shape that it cannot be asked of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A field's value as mapped, and how it was come by: for whoever writes a mapping."""
+
+    value: Any
+    tried: tuple[str, ...]
+    """What led nowhere, then what led to the value, if anything did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What one response is made from."""
+
+    scope: Any
+    """What paths are of."""
+    answers: Sequence[Answer]
+    properties: Mapping[str, Any]
+    settings: SourceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one field is found, compiled."""
+
+    name: str
+    given: Field
+    looks: tuple[tuple[str, Look], ...]
+    convert: Convert
+
+    def find(self, item: Item) -> Found:
+        """The value of the first way that leads to one. Raises Unusable for one that cannot be converted."""
+        tried = []
+        for told, value in self._ways(item):
+            tried.append(told)
+            if value is not None and value != "":
+                return Found(self.convert(self.name, value), tuple(tried))
+        return Found(None, tuple(tried))
+
+    def _ways(self, item: Item) -> Iterator[tuple[str, Any]]:
+        if item.properties and self.name in PROPERTIES:
+            names = getattr(item.settings, PROPERTIES[self.name])
+            yield f"property {' or '.join(names)}", first_of(item.properties, names)
+        if self.name in QUESTIONS and (named := getattr(item.settings, QUESTIONS[self.name])):
+            yield f"answer to {' or '.join(named)}", answer_to(item.answers, named)
+            return  # the answer to another question is no score because the one that was named was left out
+        for path, look in self.looks:
+            yield f"path {path}", look(item.scope)
+        if types := self.given.answer:
+            yield f"answer to a question of type {' or '.join(types)}", answer_of(item.answers, types)
+        if self.given.constant is not None:
+            yield "constant", self.given.constant
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the fields and the segments of a survey are found."""
+
+    fields: Mapping[str, Rule]
+    segments: Mapping[str, Rule]
+
+    @classmethod
+    def of(cls, fields: Mapping[Any, Given], segments: Mapping[str, Given], place: str = "") -> "Rules":
+        """From a part of a mapping file, whose place there begins messages. Raises MappingInvalid."""
+        for name in segments:
+            if not is_dimension(name):
+                raise MappingInvalid(f"{place}segments.{name}: no dimension: a-z, 0-9 and _, at most 40 of them")
+        return cls(
+            {name: _rule(name, given, f"{place}fields.{name}") for name, given in fields.items()},
+            {name: _rule(name, given, f"{place}segments.{name}") for name, given in segments.items()},
+        )
+
+    def __or__(self, other: "Rules") -> "Rules":
+        """These, but for what the other ones say."""
+        return Rules({**self.fields, **other.fields}, {**self.segments, **other.segments})
+
+
+def _rule(name: str, given: Given, place: str) -> Rule:
+    given = field_of(given)
+    paths = [given.path] if isinstance(given.path, str) else given.path
+    return Rule(name, given, tuple((path, compiled(place, path)) for path in paths), converter(given))
+
+
+def compiled(place: str, path: str) -> Look:
+    """A path of a mapping file, from a place there. Raises MappingInvalid."""
+    try:
+        search = jmespath.compile(path).search
+    except JMESPathError as error:
+        raise MappingInvalid(f"{place}: {path!r} is no JMESPath: {_line(error)}") from error
+
+    def look(scope: Any) -> Any:
+        try:
+            return search(scope)
+        except JMESPathError as error:
+            # A function that does not exist, or that was given something else than it takes, is known only once it is called.
+            raise Unusable(Reason.WRONG_TYPE, f"{place}: {_line(error)}") from error
+
+    return look
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
