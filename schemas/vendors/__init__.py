@@ -17,9 +17,8 @@ def _mapped(name: str) -> MappingAdapter:
     return MappingAdapter(read_mapping(files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")))
 
 
-ADAPTERS: Final[dict[str, Adapter]] = {
-    adapter.NAME: adapter for adapter in (canonical, delighted, typeform, *map(_mapped, MAPPINGS))
-}
+_ADAPTERS: Final[tuple[Adapter, ...]] = (canonical, delighted, typeform, *map(_mapped, MAPPINGS))
+ADAPTERS: Final = {adapter.NAME: adapter for adapter in _ADAPTERS}
 """Every adapter by the name that header nps-source gives it, in the order in which they are asked."""
 
 

@@ -71,6 +71,11 @@ class SourceSettings:
             raise ValueError(f"segment_properties: {len(self.segment_properties)} names, at most {MAX_SEGMENTS} are counted")
 
 
+class Incomplete(Exception):
+    """A payload that carries ids alone: what they stand for has to be fetched from the vendor (`npstream fetch`), and comes back
+    as another payload of the same vendor."""
+
+
 class Adapter(Protocol):
     """One vendor's payloads."""
 
@@ -83,7 +88,8 @@ class Adapter(Protocol):
         """Whether a payload without a header nps-source looks like this vendor's. Of any JSON value."""
 
     def adapt(self, payload: Any, settings: SourceSettings) -> list[Draft]:
-        """The responses in one payload, as drafts. Raises `Unusable` for a payload that holds none."""
+        """The responses in one payload, as drafts. Raises `Unusable` for a payload that holds none, `Incomplete` for one that
+        has only ids."""
 
 
 def properties_of(value: Any) -> dict[str, Any]:
