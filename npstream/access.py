@@ -16,8 +16,9 @@ class Access:
 
 ACCESS: dict[str, Access] = {
     "intake": Access(
-        reads=frozenset({topics.RAW}),
-        writes=frozenset({topics.RESPONSES, topics.DEAD_LETTERS, topics.INCOMPLETE}),
+        reads=frozenset({topics.RAW, topics.CONTACTS}),
+        # the raw topic too: a response without an account is sent to the partition of its contact
+        writes=frozenset({topics.RAW, topics.RESPONSES, topics.DEAD_LETTERS, topics.INCOMPLETE}),
     ),
     "scoring": Access(
         reads=frozenset({topics.RESPONSES, topics.ERASURES}),

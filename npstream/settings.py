@@ -188,6 +188,19 @@ class Settings:
         "", "TOML file that says how each survey platform's payloads are read, with mappings of your own (docs/sources.md)"
     )
 
+    surveymonkey_url: str = setting(
+        "https://api.surveymonkey.com", "where SurveyMonkey's API is: https://api.eu.surveymonkey.com for data in Europe", group="fetch"
+    )
+    surveymonkey_token: str | None = setting(
+        None, "access token of an app of SurveyMonkey's, which may read responses and surveys", secret=True
+    )
+    qualtrics_url: str = setting("", "where Qualtrics' API is: https://DATACENTER.qualtrics.com")
+    qualtrics_token: str | None = setting(None, "token of a user of Qualtrics, who may read the surveys' responses", secret=True)
+    fetch_per_minute: int = setting(
+        100, "calls of a vendor's API, at most: SurveyMonkey allows 120 a minute to a private app", least=1
+    )
+    fetch_http_port: int = setting(9466, "port of the metrics of npstream fetch; 0 takes a free one", least=0, most=65_535)
+
     http_host: str = setting(
         "127.0.0.1", "where metrics and health are served: loopback, since there is no log-in", group="metrics"
     )

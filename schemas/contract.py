@@ -30,6 +30,7 @@ TYPES: Final[tuple[type[Struct], ...]] = (
     events.Cell,
     events.Erasure,
     events.Erased,
+    events.Contact,
 )
 """What the values of topics are."""
 

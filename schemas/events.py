@@ -258,3 +258,11 @@ class Erased(Struct, kw_only=True):
     counts: KeptCounts
     erased_at: Time
     position: Count
+
+
+class Contact(Struct, kw_only=True):
+    """An entry of the list of contacts: a response by this contact that names no account is this account's, unless it is a
+    contact of several. Internal: it is made from the facts in nps.accounts."""
+
+    contact: Id
+    account_id: Id

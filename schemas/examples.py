@@ -108,4 +108,5 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "erased_at": "2026-03-05T11:00:00.250Z",
         "position": 1042,
     },
+    "Contact": {"contact": "u-17@acme.example", "account_id": "acme"},
 }

@@ -30,6 +30,7 @@ ACCOUNT_ROLLUPS = "nps.rollups.accounts"
 SEGMENT_ROLLUPS = "nps.rollups.segments"
 DEAD_LETTERS = "nps.responses.dlq"
 INCOMPLETE = "nps.responses.incomplete"
+CONTACTS = "nps.contacts"
 ERASURES = "nps.erasures"
 
 
@@ -110,6 +111,15 @@ TOPICS: tuple[Topic, ...] = (
         None,
         CleanUp.DELETE,
         14,
+    ),
+    Topic(
+        CONTACTS,
+        "[contact, account_id]",
+        "which account somebody is a contact of, at the partition of the contact",
+        "Contact",
+        CleanUp.COMPACT,
+        internal=True,
+        compaction_lag_days=COMPACTION_LAG_DAYS,
     ),
     Topic(
         ERASURES,
