@@ -20,6 +20,7 @@ from agents.versions import digest_of, merged, same_content
 from agents.windows import Spans, check_windows
 from schemas import topics
 from schemas.dead_letters import Reason, Unusable
+from schemas.vendors import ADAPTERS
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime, partition_of
 
 
@@ -33,7 +34,7 @@ class ScoringSettings:
     """The window whose NPS of responses stands for an account in events: a quarter is what most report."""
     grace_days: int = 7
     """Days that the history is longer than twice the longest window."""
-    sources: tuple[str, ...] = ("canonical", "delighted", "typeform")
+    sources: tuple[str, ...] = tuple(ADAPTERS)
     """Sources that are metric labels of their own; all others are `other`, since anybody can write anything there."""
     roll_accounts: int = 500
     """Accounts or segments rolled in one tick: some 50 ms of work."""

@@ -17,7 +17,7 @@ class Access:
 ACCESS: dict[str, Access] = {
     "intake": Access(
         reads=frozenset({topics.RAW}),
-        writes=frozenset({topics.RESPONSES, topics.DEAD_LETTERS}),
+        writes=frozenset({topics.RESPONSES, topics.DEAD_LETTERS, topics.INCOMPLETE}),
     ),
     "scoring": Access(
         reads=frozenset({topics.RESPONSES, topics.ERASURES}),

@@ -8,7 +8,7 @@ from agents.rollups import Rollups, RollupSettings
 from agents.scoring import Scoring, ScoringSettings
 from npstream.failures import CheckFailed
 from npstream.settings import Settings
-from schemas.vendors.adapter import SourceSettings
+from npstream.sources_file import read_sources
 from streams.checking import OpeningRules
 from streams.disk import Disk, DiskUnavailable
 from streams.kafka_broker import KafkaBroker
@@ -17,12 +17,15 @@ from streams.task import TaskRules
 
 
 def _intake(settings: Settings) -> Processor:
-    typeform = SourceSettings(score_fields=(settings.typeform_field,)) if settings.typeform_field else SourceSettings()
-    return Intake(IntakeSettings(sources={"typeform": typeform}, zone=settings.zone(), account=settings.default_account))
+    sources = read_sources(settings.sources_file)
+    return Intake(
+        IntakeSettings(sources.adapters, sources.settings, sources.domains, settings.zone(), settings.default_account)
+    )
 
 
 def _scoring(settings: Settings) -> Processor:
-    return Scoring(ScoringSettings(settings.windows_days, settings.headline_days, settings.grace_days))
+    sources = tuple(read_sources(settings.sources_file).adapters)
+    return Scoring(ScoringSettings(settings.windows_days, settings.headline_days, settings.grace_days, sources))
 
 
 def _rollups(settings: Settings) -> Processor:

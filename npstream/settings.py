@@ -184,8 +184,8 @@ class Settings:
     grace_days: int = setting(7, "history kept beyond twice the longest window, for responses that arrive late", least=0)
     source_zone: str = setting("UTC", "time zone of vendor times that name none, such as Europe/Berlin")
     default_account: str = setting("", "account of a response that names none; empty: it is a dead letter")
-    typeform_field: str = setting(
-        "", "id or ref of the question in a Typeform that asks for the NPS; empty: the first of type nps, else of opinion_scale"
+    sources_file: str = setting(
+        "", "TOML file that says how each survey platform's payloads are read, with mappings of your own (docs/sources.md)"
     )
 
     http_host: str = setting(

@@ -113,7 +113,7 @@ def _operation(topic: Topic) -> tuple[str, Json]:
 
 
 def _message_names(topic: Topic) -> tuple[str, ...]:
-    if topic.name == topics.RAW:
+    if topic.name in (topics.RAW, topics.INCOMPLETE):
         return ("Payload",)
     if topic.name == topics.DEAD_LETTERS:
         return ("DeadLetter",)

@@ -29,6 +29,7 @@ CELLS = "nps.segments.cells"
 ACCOUNT_ROLLUPS = "nps.rollups.accounts"
 SEGMENT_ROLLUPS = "nps.rollups.segments"
 DEAD_LETTERS = "nps.responses.dlq"
+INCOMPLETE = "nps.responses.incomplete"
 ERASURES = "nps.erasures"
 
 
@@ -98,6 +99,14 @@ TOPICS: tuple[Topic, ...] = (
         DEAD_LETTERS,
         "as it came",
         "what could not be used, byte for byte, with the reason in headers",
+        None,
+        CleanUp.DELETE,
+        14,
+    ),
+    Topic(
+        INCOMPLETE,
+        "as it came",
+        "payloads that carry ids alone: what they stand for has to be fetched from the vendor",
         None,
         CleanUp.DELETE,
         14,

@@ -1,6 +1,7 @@
 """Survey platforms' payloads, one adapter a file, all alike: see `schemas.vendors.adapter`. Those in TOML are mappings
 (`schemas.vendors.mapping_file`)."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, Final
 
@@ -25,13 +26,13 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     qualtrics,
     *map(_mapped, MAPPINGS),
 )
-ADAPTERS: Final = {adapter.NAME: adapter for adapter in _ADAPTERS}
+ADAPTERS: Final[Mapping[str, Adapter]] = {adapter.NAME: adapter for adapter in _ADAPTERS}
 """Every adapter by the name that header nps-source gives it, in the order in which they are asked."""
 
 
-def recognise(payload: Any) -> Adapter | None:
+def recognise(payload: Any, adapters: Mapping[str, Adapter] = ADAPTERS) -> Adapter | None:
     """The adapter whose shape a payload has; None if it is nobody's."""
-    for adapter in ADAPTERS.values():
+    for adapter in adapters.values():
         if adapter.recognises(payload):
             return adapter
     return None

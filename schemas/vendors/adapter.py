@@ -41,6 +41,8 @@ class SourceSettings:
 
     zone: tzinfo | None = None
     """Zone of times that come without one; None: that of all sources."""
+    account: str = ""
+    """The account of its responses that name none; empty: that of all sources."""
     account_properties: tuple[str, ...] = ("account_id",)
     """Properties that may hold the account's id; the first one that is there counts."""
     respondent_properties: tuple[str, ...] = ("respondent_id", "user_id", "email")
@@ -76,7 +78,7 @@ class SourceSettings:
 
 
 class Incomplete(Exception):
-    """A payload that carries ids alone: what they stand for has to be fetched from the vendor (`npstream fetch`,
+    """A payload that carries ids alone: what they stand for has to be fetched from the vendor (what:
     `schemas.vendors.requests`), and comes back as another payload of the same vendor."""
 
     def __init__(self, ids: Mapping[str, str]) -> None:

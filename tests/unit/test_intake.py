@@ -17,7 +17,7 @@ from schemas.codec import dumps
 from schemas.dead_letters import ERROR_PREFIX, STAGES, Reason
 from schemas.events import Response, Retraction
 from schemas.vendors import ADAPTERS
-from schemas.vendors.adapter import SourceSettings
+from schemas.vendors.adapter import Incomplete, SourceSettings
 from streams.draft import Kept
 from streams.processor import Headers, Outbox, Outgoing, StreamTime
 from streams.test_driver import TestDriver
@@ -256,7 +256,7 @@ def test_vendors_times_without_a_zone_are_in_the_zone_of_their_source_or_of_all(
     given = payload("delighted_created")
     given["event_data"]["created_at"] = "2026-03-01 10:30:00"
     berlin = IntakeSettings(zone=ZoneInfo("Europe/Berlin"))
-    tokyo = IntakeSettings({"delighted": SourceSettings(zone=ZoneInfo("Asia/Tokyo"))}, ZoneInfo("Europe/Berlin"))
+    tokyo = IntakeSettings(sources={"delighted": SourceSettings(zone=ZoneInfo("Asia/Tokyo"))}, zone=ZoneInfo("Europe/Berlin"))
     times = [responses(take(Came(dumps(given)), settings=one))[0]["responded_at"] for one in (None, berlin, tokyo)]
     assert times == ["2026-03-01T10:30:00.000Z", "2026-03-01T09:30:00.000Z", "2026-03-01T01:30:00.000Z"]
 
@@ -404,3 +404,54 @@ def test_any_change_of_a_payload_leaves_responses_or_a_dead_letter(records: list
 def test_the_account_of_the_settings_is_the_last_resort(headers: Headers, account: str) -> None:
     outbox = take(Came(raw("delighted_no_account"), headers), settings=IntakeSettings(account="house"))
     assert [response["account_id"] for response in responses(outbox)] == [account]
+
+
+@pytest.mark.parametrize(
+    ("respondent", "header", "account"),
+    [
+        ("ines@globex.example", (), "globex"),
+        ("Ines@Mail.GLOBEX.example ", (), "fallback"),
+        ("INES@GLOBEX.EXAMPLE", (), "globex"),
+        ("ines@globex.example", [("nps-account", b"acme")], "acme"),
+        ("u-17", (), "fallback"),
+    ],
+)
+def test_an_account_is_known_by_the_domain_of_an_address(respondent: str, header: Headers, account: str) -> None:
+    settings = IntakeSettings(domains={"globex.example": "globex"}, account="fallback")
+    given = {name: value for name, value in GOOD.items() if name != "account_id"} | {"respondent_id": respondent}
+    assert [event.key for event in take(Came(dumps(given), header), settings=settings).events] == [account.encode()]
+
+
+def test_the_account_of_a_source_comes_before_that_of_a_domain() -> None:
+    settings = IntakeSettings(sources={"canonical": SourceSettings(account="own")}, domains={"globex.example": "globex"})
+    given = {name: value for name, value in GOOD.items() if name != "account_id"} | {"respondent_id": "ines@globex.example"}
+    assert [event.key for event in take(Came(dumps(given)), settings=settings).events] == [b"own"]
+
+
+class _IdsAlone:
+    """A vendor whose webhooks carry ids alone."""
+
+    NAME = "ids"
+    VENDOR_TIMES = False
+
+    def recognises(self, payload: Any) -> bool:
+        return isinstance(payload, dict) and "only" in payload
+
+    def adapt(self, payload: Any, settings: SourceSettings) -> list[dict[str, Any]]:
+        raise Incomplete
+
+
+def test_ids_alone_go_on_as_they_came_with_the_name_of_their_vendor() -> None:
+    came = Came(b'{"only": 7}', [("traceparent", b"00-1"), ("nps-account", b"acme")])
+    taken = take(came, settings=IntakeSettings(adapters={"ids": _IdsAlone()}))
+    (event,) = taken.events
+    assert (event.topic, event.key, event.value, event.timestamp) == (topics.INCOMPLETE, came.key, came.value, came.timestamp)
+    assert dict(event.headers) == {"traceparent": b"00-1", "nps-account": b"acme", "nps-source": b"ids"}
+    assert taken.facts == {("incomplete", "ids"): 1}
+
+
+def test_a_form_encoded_record_says_so_in_its_content_type() -> None:
+    body = b"response_id=r-1&account_id=acme&score=3&responded_at=2026-03-01T09%3A30%3A00.000Z&segments[plan]=gold"
+    (event,) = take(Came(body, [("content-type", b"application/x-www-form-urlencoded; charset=utf-8")])).events
+    assert json.loads(event.value or b"")["segments"] == {"plan": "gold"}
+    assert take(Came(body)).events[0].topic == topics.DEAD_LETTERS
