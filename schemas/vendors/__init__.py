@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, Final
 
-from schemas.vendors import canonical, delighted, typeform
+from schemas.vendors import canonical, delighted, qualtrics, surveymonkey, typeform
 from schemas.vendors.adapter import Adapter
 from schemas.vendors.mapping import MappingAdapter
 from schemas.vendors.mapping_file import read_mapping
@@ -18,7 +18,14 @@ def _mapped(name: str) -> MappingAdapter:
     return MappingAdapter(read_mapping(files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")))
 
 
-_ADAPTERS: Final[tuple[Adapter, ...]] = (canonical, delighted, typeform, *map(_mapped, MAPPINGS))
+_ADAPTERS: Final[tuple[Adapter, ...]] = (
+    canonical,
+    delighted,
+    typeform,
+    surveymonkey,
+    qualtrics,
+    *map(_mapped, MAPPINGS),
+)
 ADAPTERS: Final[Mapping[str, Adapter]] = {adapter.NAME: adapter for adapter in _ADAPTERS}
 """Every adapter by the name that header nps-source gives it, in the order in which they are asked."""
 

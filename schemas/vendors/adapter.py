@@ -5,6 +5,7 @@ An adapter only says which of a payload's values is which field. It neither coer
 does, the same way for all.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -20,6 +21,9 @@ Draft = dict[str, Any]
 USUAL_SEGMENTS = ("segment", "plan", "tier", "region", "country", "industry", "product")
 """Properties that are segments unless a source names others. A list, since properties also hold names, order numbers and
 e-mail addresses: as segments these would be a table each, with people's data in metric labels."""
+
+
+_PATH_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,9 @@ class SourceSettings:
     surveys: Mapping[str, SurveySettings] = field(default_factory=dict)
     """By survey id: what is otherwise there."""
 
-    def of_survey(self, survey_id: str | None) -> "SourceSettings":
-        """The settings for one survey."""
-        own = None if survey_id is None else self.surveys.get(survey_id)
+    def of_survey(self, survey_id: Any) -> "SourceSettings":
+        """The settings for the survey that a payload names, if it does."""
+        own = self.surveys.get(id_text(survey_id) or "")
         if own is None:
             return self
         return replace(
@@ -74,8 +78,13 @@ class SourceSettings:
 
 
 class Incomplete(Exception):
-    """A payload that carries ids alone: what they stand for has to be fetched from the vendor, and comes back as another
-    payload of the same vendor."""
+    """A payload that carries ids alone: what they stand for has to be fetched from the vendor (what:
+    `schemas.vendors.requests`), and comes back as another payload of the same vendor."""
+
+    def __init__(self, ids: Mapping[str, str]) -> None:
+        super().__init__("only ids: " + ", ".join(f"{name} {value}" for name, value in ids.items()))
+        self.ids = ids
+        """By name, such as survey_id; each is a `path_id`."""
 
 
 class Adapter(Protocol):
@@ -130,6 +139,24 @@ def respondent(value: Any) -> Any:
 def segments_of(properties: Mapping[str, Any], settings: SourceSettings) -> dict[str, Any]:
     """Those of the properties that are segments."""
     return {name: properties[name] for name in settings.segment_properties if name in properties}
+
+
+def path_id(value: Any, field: str) -> str:
+    """An id of the vendor's that can stand in the path of a URL as it is. Raises `Unusable` for anything else: the path must
+    not lead elsewhere, whoever wrote the payload."""
+    if value is None or value == "":
+        raise Unusable(Reason.MISSING_FIELD, f"{field}: missing")
+    text = id_text(value)
+    if text is None or not _PATH_ID.fullmatch(text):
+        raise Unusable(Reason.BAD_ID, f"{field}: no id of letters, digits, _ and -, at most 64 of them")
+    return text
+
+
+def id_text(value: Any) -> str | None:
+    """A vendor's id as text, to compare it: some write one as a number here and as text there. None for what is neither."""
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def object_in(payload: Mapping[str, Any], field: str) -> dict[str, Any]:

@@ -2,25 +2,29 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from schemas.dead_letters import Reason, Unusable
 from schemas.times import LATEST_MS, format_time
 from schemas.vendors.mapping_file import Field
+from schemas.vendors.scales import number_in
 
 Convert = Callable[[str, Any], Any]
 """Takes the field's name, for the message, and the value. Raises Unusable."""
 
-_WHOLE_NUMBER = re.compile(r"(?<![\d.,-])\d{1,3}(?![\d.,]*\d)", re.ASCII)
-"""One that is not a part of another number, such as the 7 of -7, 7.5 or 2,700."""
 _DIGITS = re.compile(r"\d{1,18}(?:\.\d{1,9})?", re.ASCII)
+_EXAMPLE: Final = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+"""What a format has to write and read before it is used."""
 _SHOWN: Final = 40
 """Characters of a faulty value that a message shows."""
 
 
 def converter(given: Field) -> Convert:
-    """All conversions of a field, one after the other: format or convert, then values."""
+    """All conversions of a field, one after the other: format or convert, then values. Raises ValueError where a field has
+    both, and for a format that cannot be read."""
+    if given.format and given.convert is not None:
+        raise ValueError("format and convert: a field has one of them")
     steps: list[Convert] = []
     if given.format:
         steps.append(_formatted(given.format))
@@ -38,6 +42,11 @@ def converter(given: Field) -> Convert:
 
 
 def _formatted(form: str) -> Convert:
+    try:
+        datetime.strptime(_EXAMPLE.strftime(form), form)
+    except (ValueError, re.error) as error:
+        raise ValueError(f"format {form!r:.{_SHOWN}} cannot be read: {error}") from error
+
     def read(field: str, value: Any) -> Any:
         try:
             moment = datetime.strptime(_text(field, value), form)
@@ -51,17 +60,22 @@ def _formatted(form: str) -> Convert:
 
 def _translated(values: Mapping[str, Any]) -> Convert:
     def translate(field: str, value: Any) -> Any:
-        return values.get(value if isinstance(value, str) else str(value), value)
+        return values.get(_as_text(value), value) if isinstance(value, str | int | float) else value
 
     return translate
 
 
+def _as_text(value: str | int | float) -> str:
+    """As JSON has it, and 9.0 as 9."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _number_in_text(field: str, value: Any) -> Any:
-    """The first whole number of a text; what is no text stays as it is."""
-    if not isinstance(value, str):
-        return value
-    found = _WHOLE_NUMBER.search(value)
-    return value if found is None else int(found[0])
+    """The first whole number of a text; what has none stays as it is."""
+    number = number_in(value)
+    return value if number is None else number
 
 
 def _unix(field: str, value: Any) -> Any:

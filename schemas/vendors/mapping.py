@@ -11,13 +11,19 @@ from dataclasses import replace
 from typing import Any, Final
 
 from schemas.dead_letters import Reason, Unusable
-from schemas.vendors.adapter import Draft, SourceSettings, properties_of, respondent, segments_of
+from schemas.vendors.adapter import Draft, SourceSettings, id_text, properties_of, respondent, segments_of
 from schemas.vendors.answers import answers_in
-from schemas.vendors.mapping_file import Field, MappingFile, reason_of
-from schemas.vendors.rules import PROPERTIES, Found, Item, Rules, compiled
+from schemas.vendors.mapping_file import Field, MappingFile, MappingInvalid, field_of, reason_of
+from schemas.vendors.pairs import as_object
+from schemas.vendors.rules import PROPERTIES, QUESTIONS, Found, Item, Rules, compiled
 
+MOST_ITEMS: Final = 1_000
+"""That one payload may hold: as many as a list of canonical responses."""
 IDS: Final = ("response_id", "account_id", "updated_at")
 """The fields of a retraction."""
+
+NEEDED: Final = ("response_id", "score", "responded_at")
+"""Fields that a mapping must fill; the account may come from elsewhere."""
 
 Response = dict[str, Found]
 """A draft, with what is told of each field."""
@@ -27,7 +33,8 @@ class MappingAdapter:
     """A mapping as an adapter (`schemas.vendors.adapter.Adapter`)."""
 
     def __init__(self, mapping: MappingFile) -> None:
-        """Raises MappingInvalid for a path that is none."""
+        """Raises MappingInvalid for a path that is none, and for fields that nothing leads to."""
+        _check_fields(mapping)
         self.NAME = mapping.name
         self.VENDOR_TIMES = not mapping.zoned
         self._recognise = compiled("recognise", mapping.recognise or "`false`")
@@ -68,7 +75,11 @@ class MappingAdapter:
         scopes: list[Any] = [payload]
         if self._each is not None:
             items = self._each(payload)
-            scopes = [{"item": item, "payload": payload} for item in items] if isinstance(items, list) else []
+            if not isinstance(items, list):
+                items = []
+            if len(items) > MOST_ITEMS:
+                raise Unusable(Reason.TOO_LARGE, f"each: {len(items)} items, at most {MOST_ITEMS} are read")
+            scopes = [{"item": item, "payload": payload} for item in items]
         # 2. Ignored.
         ignored = [self._why_ignored(scope) for scope in scopes]
         kept = [scope for scope, why in zip(scopes, ignored, strict=True) if why is None]
@@ -80,8 +91,7 @@ class MappingAdapter:
         return next((Unusable(why.reason, str(why)) for look, why in self._ignored if _true(look(scope))), None)
 
     def _response(self, scope: Any, settings: SourceSettings) -> Response:
-        found = self._survey(scope)
-        survey = None if found is None else str(found)
+        survey = id_text(self._survey(scope))
         item = self._item(scope, settings.of_survey(survey))
         rules = self._rules if survey is None else self._surveys.get(survey, self._rules)
         # 3. Retraction.
@@ -93,7 +103,8 @@ class MappingAdapter:
         score = response.get("score")
         if score is None or score.value is None:
             tried = "; ".join(score.tried) if score else "the mapping has no field score"
-            raise Unusable(Reason.NO_SCORE, f"score: none ({tried})" if tried else "score: name its question in score_fields")
+            hint = "; score_fields can name its question" if item.answers and not item.settings.score_fields else ""
+            raise Unusable(Reason.NO_SCORE, f"score: none ({tried or 'nothing leads to it'}){hint}")
         if "respondent_id" in response:
             given = response["respondent_id"]
             response["respondent_id"] = replace(given, value=respondent(given.value))
@@ -105,7 +116,7 @@ class MappingAdapter:
     def _item(self, scope: Any, settings: SourceSettings) -> Item:
         properties: dict[str, Any] = {}
         for look in self._properties:
-            properties = properties_of(look(scope)) | properties
+            properties = properties_of(as_object(look(scope))) | properties
         return Item(scope, list(answers_in(self._answers(scope), self._answers_prefix)), properties, settings)
 
 
@@ -119,4 +130,23 @@ def _segments(rules: Rules, item: Item) -> Found:
     among = segments_of(item.properties, item.settings)
     own = {name: rule.find(item) for name, rule in rules.segments.items()}
     value = among | {name: found.value for name, found in own.items() if found.value is not None}
-    return Found(value, (*(told for found in own.values() for told in found.tried), f"properties {' or '.join(among)}"))
+    told = [told for found in own.values() for told in found.tried]
+    if item.properties:
+        told.append(f"properties {', '.join(item.settings.segment_properties)}")
+    return Found(value, tuple(told))
+
+
+def _check_fields(mapping: MappingFile) -> None:
+    """Raise MappingInvalid for a field that no payload could fill."""
+    for name in NEEDED:
+        if name not in mapping.fields and not any(name in survey.fields for survey in mapping.surveys.values()):
+            raise MappingInvalid(f"fields.{name}: missing; every response needs one")
+    surveys = ((f"surveys.{survey}.", one.fields) for survey, one in mapping.surveys.items())
+    for place, fields in (("", mapping.fields), *surveys):
+        for name, short in fields.items():
+            given = field_of(short)
+            if given.answer and not mapping.answers:
+                raise MappingInvalid(f"{place}fields.{name}: answer needs to know where the answers are: set answers")
+            by_settings = (name in PROPERTIES and mapping.properties) or (name in QUESTIONS and mapping.answers)
+            if not given.path and not given.answer and given.constant is None and not by_settings:
+                raise MappingInvalid(f"{place}fields.{name}: nothing leads to it: give a path, an answer or a constant")

@@ -4,10 +4,10 @@ Paths are JMESPath (https://jmespath.org), of the payload, or with `each` of `{"
 """
 
 import tomllib
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from schemas.dead_letters import Reason
 
@@ -25,12 +25,20 @@ FieldName = Literal[
 ]
 """The fields of a response that a mapping can fill; its segments have a place of their own."""
 
-IgnoreReason = Literal["not a response", "not nps", "no score"]
+IgnoreReason = Literal["not a response", "not nps", "no score", "missing field"]
 """Why a payload is passed over: codes of dead letters (`schemas.dead_letters.Reason`)."""
+
+
+NAME_PATTERN: Final = "^[a-z0-9][a-z0-9_-]{0,39}$"
+"""Of a mapping's name: it is compared in lower case, and a label of metrics."""
 
 
 class MappingInvalid(ValueError):
     """A mapping that cannot be used; the message names the place in the file and says what is wrong there."""
+
+
+_LONGEST: Final = 300
+"""Characters of a message: some libraries put whole values into theirs."""
 
 
 class Field(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -69,7 +77,7 @@ class Survey(Struct, forbid_unknown_fields=True):
 class MappingFile(Struct, forbid_unknown_fields=True, kw_only=True):
     """All of it."""
 
-    name: str
+    name: Annotated[str, Meta(pattern=NAME_PATTERN)]
     """What header nps-source says."""
     recognise: str = ""
     """True of a payload that is this vendor's; without it only the header tells."""
@@ -98,8 +106,14 @@ def read_mapping(text: str) -> MappingFile:
     """A mapping file. Raises MappingInvalid; paths are not looked at yet."""
     try:
         return msgspec.convert(tomllib.loads(text), MappingFile)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise MappingInvalid(str(error)) from error
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:  # tomllib limits neither digits nor nesting itself
+        raise MappingInvalid(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """What an exception says, in one line that is not too long to be read."""
+    line = " ".join(str(error).split())
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
 
 
 def field_of(given: str | list[str] | Field) -> Field:

@@ -5,19 +5,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jmespath
-from jmespath.exceptions import JMESPathError
 
 from schemas.dead_letters import Reason, Unusable
+from schemas.events import MAX_SEGMENTS
 from schemas.validation import is_dimension
 from schemas.vendors.adapter import SourceSettings, first_of
 from schemas.vendors.answers import Answer, answer_of, answer_to
 from schemas.vendors.conversions import Convert, converter
-from schemas.vendors.mapping_file import Field, MappingInvalid, field_of
+from schemas.vendors.mapping_file import Field, MappingInvalid, field_of, one_line
 
 PROPERTIES: Final = {"account_id": "account_properties", "respondent_id": "respondent_properties"}
 """Fields that may be among the properties, with the setting that names them there."""
 QUESTIONS: Final = {"score": "score_fields", "comment": "comment_fields"}
 """Fields that are answers, with the setting that names their questions."""
+
+_SHOWN: Final = 100
+"""Characters of a faulty path that a message shows."""
 
 Given = str | list[str] | Field
 """A field as a mapping file has it."""
@@ -58,8 +61,10 @@ class Rule:
         """The value of the first way that leads to one. Raises Unusable for one that cannot be converted."""
         tried = []
         for told, value in self._ways(item):
-            tried.append(told)
-            if value is not None and value != "":
+            # A guess at the comment may hit a question of another type: a response is not lost for that.
+            unfit = self.name == "comment" and value is not None and not isinstance(value, str)
+            tried.append(f"{told} (no text)" if unfit else told)
+            if value is not None and value != "" and not unfit:
                 return Found(self.convert(self.name, value), tuple(tried))
         return Found(None, tuple(tried))
 
@@ -88,6 +93,8 @@ class Rules:
     @classmethod
     def of(cls, fields: Mapping[Any, Given], segments: Mapping[str, Given], place: str = "") -> "Rules":
         """From a part of a mapping file, whose place there begins messages. Raises MappingInvalid."""
+        if len(segments) > MAX_SEGMENTS:
+            raise MappingInvalid(f"{place}segments: {len(segments)} of them, at most {MAX_SEGMENTS} are counted")
         for name in segments:
             if not is_dimension(name):
                 raise MappingInvalid(f"{place}segments.{name}: no dimension: a-z, 0-9 and _, at most 40 of them")
@@ -104,25 +111,28 @@ class Rules:
 def _rule(name: str, given: Given, place: str) -> Rule:
     given = field_of(given)
     paths = [given.path] if isinstance(given.path, str) else given.path
-    return Rule(name, given, tuple((path, compiled(place, path)) for path in paths), converter(given))
+    try:
+        convert = converter(given)
+    except ValueError as error:
+        raise MappingInvalid(f"{place}: {one_line(error)}") from error
+    return Rule(name, given, tuple((path, compiled(place, path)) for path in paths), convert)
 
 
 def compiled(place: str, path: str) -> Look:
     """A path of a mapping file, from a place there. Raises MappingInvalid."""
     try:
         search = jmespath.compile(path).search
-    except JMESPathError as error:
-        raise MappingInvalid(f"{place}: {path!r} is no JMESPath: {_line(error)}") from error
+    except Exception as error:  # the library's own, and Python's for what is nested too deep
+        raise MappingInvalid(f"{place}: {path!r:.{_SHOWN}} is no JMESPath: {one_line(error)}") from error
 
     def look(scope: Any) -> Any:
         try:
             return search(scope)
-        except JMESPathError as error:
-            # A function that does not exist, or that was given something else than it takes, is known only once it is called.
-            raise Unusable(Reason.WRONG_TYPE, f"{place}: {_line(error)}") from error
+        except MemoryError:
+            raise  # says something of this process, nothing of the payload
+        except Exception as error:
+            # A function that does not exist, or that was given something else than it takes, is known only once it is called;
+            # some of these errors are Python's own, such as that of a slice with a step of 0.
+            raise Unusable(Reason.WRONG_TYPE, f"{place}: {one_line(error)}") from error
 
     return look
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
