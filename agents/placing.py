@@ -44,8 +44,8 @@ class Placing:
         self._partitions = state.partitions
 
     def begin(self, alone: bool, was_sent: bool, account: str | None, accounts: Accounts) -> None:
-        """Go on to a record, with one response `alone` or with several; whether it was sent to the partition of its contact, and
-        the account of its header."""
+        """Go on to a record, with one response `alone` or with several; whether it was sent to its contact's partition, and the
+        account of its header."""
         self._alone = alone
         self._header = account
         self._accounts = accounts

@@ -189,13 +189,17 @@ class Settings:
     )
 
     surveymonkey_url: str = setting(
-        "https://api.surveymonkey.com", "where SurveyMonkey's API is: https://api.eu.surveymonkey.com for data in Europe", group="fetch"
+        "https://api.surveymonkey.com",
+        "where SurveyMonkey's API is: https://api.eu.surveymonkey.com for data in Europe",
+        group="fetch",
     )
     surveymonkey_token: str | None = setting(
         None, "access token of an app of SurveyMonkey's, which may read responses and surveys", secret=True
     )
     qualtrics_url: str = setting("", "where Qualtrics' API is: https://DATACENTER.qualtrics.com")
-    qualtrics_token: str | None = setting(None, "token of a user of Qualtrics, who may read the surveys' responses", secret=True)
+    qualtrics_token: str | None = setting(
+        None, "token of a user of Qualtrics, who may read the surveys' responses", secret=True
+    )
     fetch_per_minute: int = setting(
         100, "calls of a vendor's API, at most: SurveyMonkey allows 120 a minute to a private app", least=1
     )

@@ -22,7 +22,7 @@ ASK_AGAIN_S: Final = 60.0
 LONGEST_PAUSE_S: Final = 20.0
 """Between two calls; also where the vendor asks for a longer one."""
 SURVEY_S: Final = 600.0
-"""How long what is known of a survey is used again: a survey's questions change rarely, and each call counts against a quota."""
+"""How long what is known of a survey is used again: its questions change rarely, and each call counts against a quota."""
 MOST_BYTES: Final = 8 << 20
 """Of an answer: a survey of a hundred pages has less."""
 MINUTE_S: Final = 60.0
