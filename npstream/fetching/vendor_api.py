@@ -27,6 +27,7 @@ MOST_BYTES: Final = 8 << 20
 """Of an answer: a survey of a hundred pages has less."""
 MINUTE_S: Final = 60.0
 
+OK: Final = 200
 GONE: Final = (404, 410)
 REFUSED: Final = (401, 403)
 BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
@@ -109,13 +110,21 @@ class VendorApi:
                     f"{self.vendor} refuses our token ({response.status} at {request.path}): check the setting "
                     f"{self._access.setting}, and what the token may read"
                 )
-            body = await response.content.read(MOST_BYTES)
-            if response.status != 200 or not response.content.at_eof():
-                raise Gone(f"{self.vendor} answers {response.status} with {len(body)} bytes at {request.path}")
+            if response.status != OK:
+                raise Gone(f"{self.vendor} answers {response.status} at {request.path}")
+            body = await self._body(response, request)
             try:
                 return loads(body)
             except Unusable as error:
                 raise Away(f"{self.vendor} answers with no JSON at {request.path}: {error}") from error
+
+    async def _body(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise Gone(f"{self.vendor} answers with more than {MOST_BYTES} bytes at {request.path}")
+        return bytes(body)
 
     def _forget_old(self) -> None:
         now = time.monotonic()
