@@ -83,7 +83,7 @@ def erased(day: int) -> Known:
 
 
 def upgraded(value: bytes) -> bytes:
-    """What version 1 wrote of a response, as it is written now: an array of 13 that now has the account's segments at its end."""
+    """What version 1 wrote of a response, which had no segments of its account, as it is written now."""
     return encode_known(decode_known(value))
 
 

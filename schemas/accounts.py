@@ -1,8 +1,8 @@
 """CRM facts: what nps.accounts says of an account. Whoever keeps the facts sends all of them whenever one has changed, under
 the account_id as the key; a tombstone takes them back.
 
-Every field is optional, unknown ones are ignored, and what is null or empty is as good as absent; nothing else is coerced, since
-anybody may write to the topic.
+Every field is optional, unknown ones are ignored, and what is null or empty is as good as absent; nothing else is coerced,
+since anybody may write to the topic.
 """
 
 import re
@@ -37,20 +37,28 @@ class AccountFacts(Struct, kw_only=True, omit_defaults=True):
     owner: Owner | UnsetType = UNSET
     tier: Tier | UnsetType = UNSET
     value: YearlyValue | UnsetType = UNSET
-    segments: Annotated[
-        Segments, Meta(description="dimension to value, for responses that do not name the dimension themselves")
-    ] | UnsetType = UNSET
+    segments: (
+        Annotated[Segments, Meta(description="dimension to value, for responses that do not name the dimension themselves")]
+        | UnsetType
+    ) = UNSET
     renewal_date: Annotated[Day, Meta(description="the day on which the contract ends or goes on")] | UnsetType = UNSET
-    time_zone: Annotated[
-        str, Meta(pattern=ZONE_PATTERN, max_length=100, description="IANA name", examples=["Europe/Berlin"])
-    ] | UnsetType = UNSET
-    contacts: Annotated[
-        list[Id], Meta(max_length=MAX_CONTACTS, description="e-mail addresses or respondent_ids of the account's people")
-    ] | UnsetType = UNSET
-    domains: Annotated[
-        list[Annotated[str, Meta(pattern=DOMAIN_PATTERN)]],
-        Meta(max_length=MAX_DOMAINS, description="e-mail domains of the account's people", examples=[["acme.example"]]),
-    ] | UnsetType = UNSET
+    time_zone: (
+        Annotated[str, Meta(pattern=ZONE_PATTERN, max_length=100, description="IANA name", examples=["Europe/Berlin"])]
+        | UnsetType
+    ) = UNSET
+    contacts: (
+        Annotated[
+            list[Id], Meta(max_length=MAX_CONTACTS, description="e-mail addresses or respondent_ids of the account's people")
+        ]
+        | UnsetType
+    ) = UNSET
+    domains: (
+        Annotated[
+            list[Annotated[str, Meta(pattern=DOMAIN_PATTERN)]],
+            Meta(max_length=MAX_DOMAINS, description="e-mail domains of the account's people", examples=[["acme.example"]]),
+        ]
+        | UnsetType
+    ) = UNSET
 
     def brief(self) -> AccountBrief | None:
         """What events carry of it; None if that is nothing."""
