@@ -53,8 +53,9 @@ class Acceptance:
 
     def arrive(self, after: Known, source: str) -> None:
         """A response that was not there before, or only beyond the history. `source` is the metric label of its source."""
-        after.standing = False
         ledger, account, given = self._ledger, self._account, self._said.given
+        after.standing = False
+        after.facts = () if account.facts is None else account.facts.pairs
         at, score = after.responded_at, after.score
         category = CATEGORY_OF[score]
         history = present = None
@@ -77,16 +78,17 @@ class Acceptance:
             ledger.keep(history)
         events = self._announce(given.responded_at)  # type: ignore[arg-type]  # the times are text by now
         previous = None if present is None else present.score
-        events.scored(given, after.segments, category, previous, change, ledger.today)
+        segments = after.counted
+        events.scored(given, segments, category, previous, change, ledger.today)
         if change == "new":
             if present is not None and CATEGORY_OF[present.score] != category:
-                events.category_change(given, after.segments, after.respondent_id or "", present, entry, "response")
+                events.category_change(given, segments, after.respondent_id or "", present, entry, "response")
             if category == DETRACTOR:
                 self._tell(events, given, after, entry, history)
             elif category == PROMOTER:
                 row = 1 if history is None else history.row(entry)
                 first = history is not None and row == 1 and not history.promoter_before(entry)
-                events.promoter(given, after.segments, row, first, ledger.account_nps(account))
+                events.promoter(given, segments, row, first, ledger.account_nps(account))
         ledger.remember(self._key, after)
 
     def amend(self, before: Known, after: Known) -> None:
@@ -116,12 +118,12 @@ class Acceptance:
         if not after.live:
             given.updated_at, given.source = said.given.updated_at, said.given.source
         events = self._announce(text_of(said.version))
-        events.scored(given, told.segments, CATEGORY_OF[told.score], before.score, change, ledger.today)
+        events.scored(given, told.counted, CATEGORY_OF[told.score], before.score, change, ledger.today)
         for respondent, history in histories.items():
             was, now = presents[respondent], history.present
             if was is not None and (now is None or CATEGORY_OF[now.score] != CATEGORY_OF[was.score]):
                 cause: Cause = "correction" if after.live else "retraction"
-                events.category_change(given, told.segments, respondent, was, now, cause)
+                events.category_change(given, told.counted, respondent, was, now, cause)
 
         is_detractor = counts and CATEGORY_OF[after.score] == DETRACTOR
         if CATEGORY_OF[before.score] == DETRACTOR and not is_detractor and (was_present or before.standing):
@@ -140,7 +142,7 @@ class Acceptance:
     def _tell(self, events: Announcements, given: Given, of: Known, entry: Entry, history: History | None) -> None:
         """Send a detractor event."""
         row = 1 if history is None else history.row(entry)
-        events.detractor(given, of.segments, of.events, row, self._ledger.account_nps(self._account))
+        events.detractor(given, of.counted, of.events, row, self._ledger.account_nps(self._account))
         of.events += 1
         of.standing = True
 
@@ -150,7 +152,7 @@ class Acceptance:
         if history is not None and history.present is not None and CATEGORY_OF[history.present.score] == DETRACTOR:
             row = history.row(history.present)
         nps = self._ledger.account_nps(self._account)
-        events.detractor(self._as_known(before), before.segments, before.events, row, nps, withdrawn=True)
+        events.detractor(self._as_known(before), before.counted, before.events, row, nps, withdrawn=True)
         after.events += 1
         after.standing = False
 

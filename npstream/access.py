@@ -21,7 +21,7 @@ ACCESS: dict[str, Access] = {
         writes=frozenset({topics.RAW, topics.RESPONSES, topics.DEAD_LETTERS, topics.INCOMPLETE}),
     ),
     "scoring": Access(
-        reads=frozenset({topics.RESPONSES, topics.ERASURES}),
+        reads=frozenset({topics.RESPONSES, topics.ERASURES, topics.ACCOUNTS}),
         # its own sources too: what came to the wrong partition is sent home, and the list of the erased replaces the commands
         writes=frozenset(
             {

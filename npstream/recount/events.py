@@ -17,10 +17,11 @@ from typing import Any
 from npstream.recount import wanted
 from npstream.recount.erasures import Erasure, Erasures, hash_of
 from npstream.recount.expected import ABSENT, AnyOf, Cause, Expected, any_of
-from npstream.recount.reading import DAY_MS, Arrival, Refused, SourceRecord, home_of, read
+from npstream.recount.facts import Fact, Facts, Told, together
+from npstream.recount.reading import DAY_MS, MOST_SEGMENTS, Arrival, Refused, SourceRecord, home_of, read
 from npstream.recount.standing import Standing
 from npstream.recount.tables import NO_ERASURES, WINDOWS
-from npstream.recount.versions import is_doubtful, is_tie, what_holds
+from npstream.recount.versions import add, is_doubtful, is_tie, what_holds
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,16 @@ def events(
     marked: Callable[[SourceRecord], bool] | None = None,
     as_of: Callable[[SourceRecord, Arrival], int | None] | None = None,
     erasures: Erasures = NO_ERASURES,
+    told: Told | None = None,
+    facts: Facts | None = None,
 ) -> Events:
     """Recount the events of all records of nps.responses (of one partition or all, each partition in order).
 
     `windows`, `headline` and `grace` are in days. Without `partitions` every record is at home. `wall` is the wall clock in ms
     when a record was processed, or later, by default its timestamp; `marked` tells strays that were sent home once already, by
     default by a header whose name says so. `as_of` gives the day (since 1970-01-01) on which a response was scored, where that
-    is known from elsewhere: otherwise it is known as well as the wall clock and the records' timestamps tell.
+    is known from elsewhere: otherwise it is known as well as the wall clock and the records' timestamps tell. `told` gives the
+    segments that a response was counted in, and is believed as far as `facts` allow; without it there are no CRM facts.
     """
     found = Events()
     recounts: dict[int, _Partition] = {}
@@ -87,7 +91,7 @@ def events(
         number = record.partition
         if number not in recounts:
             coming = [one for own in erasures.values() for one in own if partitions is None or _home(one, partitions) == number]
-            recounts[number] = _Partition(found, number, 2 * max(windows) + grace, headline, coming)
+            recounts[number] = _Partition(found, number, 2 * max(windows) + grace, headline, coming, told, facts)
         recounts[number].take(record, partitions, (wall or _timestamp)(record), (marked or is_marked)(record), as_of)
     return found
 
@@ -113,6 +117,8 @@ class _Known:
     """Whether it surely appeared as a present response, or was corrected into one."""
     last_ms: int = 0
     """The clock when something last came."""
+    possible: Sequence[Fact] | None = None
+    """The facts of which it may have segments, since it was counted; None: nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,14 @@ class _Partition:
     """One partition's records, one by one."""
 
     def __init__(
-        self, found: Events, number: int, history_days: int, headline_days: int, erasures: Sequence[Erasure] = ()
+        self,
+        found: Events,
+        number: int,
+        history_days: int,
+        headline_days: int,
+        erasures: Sequence[Erasure] = (),
+        told: Told | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.found = found
         self.number = number
@@ -142,6 +155,10 @@ class _Partition:
         self.gone: dict[tuple[str, str], _Gone] = {}
         self.promoted: dict[tuple[str, str], set[str]] = {}
         """Response ids of each respondent that were a promoter at any time."""
+        self.told = told
+        self.facts = facts
+        self.untold = False
+        """Whether no scored event tells in which segments the record's response was counted."""
         self.record: SourceRecord
         self.account_id: str
         for topic in (found.scored, found.changes, found.detractors, found.promoters):
@@ -188,7 +205,7 @@ class _Partition:
             self.ask("a tie of versions")
         before = what_holds(known.arrivals) if known.arrivals else None
         forgotten = before is not None and self.is_forgotten(known, before)
-        known.arrivals.append(arrival)
+        self.hear(known, before, arrival)
         known.last_ms = self.standing.late
         now = what_holds(known.arrivals)
         if is_doubtful(known.arrivals):
@@ -209,6 +226,27 @@ class _Partition:
             self.duplicate(before, now)
         else:
             self.correction(known, before, now)
+
+    def hear(self, known: _Known, before: Arrival | None, arrival: Arrival) -> None:
+        """Add what came, with the segments that it is told to count in, or with those of possible facts if these cannot be."""
+        told = None if self.told is None else self.told(self.record, arrival)
+        self.untold = self.told is not None and told is None
+        add(known.arrivals, arrival, told)
+        if told is None:
+            return
+        if before is None or before.retraction or not self.standing.in_history(before):
+            known.possible = None if self.facts is None else self.facts.of(arrival.account_id)
+        own = what_holds(known.arrivals).segments
+        if known.possible is None:
+            if len(told) > MOST_SEGMENTS:
+                known.arrivals[-1] = replace(arrival, told={})
+            return
+        fitting = [fact for fact in known.possible if together(own, fact.segments) == {**told, **own}]
+        if fitting:
+            known.possible = fitting
+        else:
+            known.arrivals.pop()
+            add(known.arrivals, arrival, together(own, known.possible[-1].segments))
 
     def erase(self, erasure: Erasure) -> None:
         """Whatever is the respondent's now is gone; with `keep` it stays counted."""
@@ -422,7 +460,22 @@ class _Partition:
     def send(self, topic: dict[int, list[Cause]], *expected: Expected) -> None:
         if not expected:
             return
+        if topic is not self.found.scored:
+            expected = tuple(map(self.of_the_account, expected))
         causes = topic[self.number]
         if causes and causes[-1].offset == self.record.offset:
             expected = (*causes.pop().events, *expected)
         causes.append(Cause(self.record.offset, expected))
+
+    def of_the_account(self, event: Expected) -> Expected:
+        """An event with what it may tell of the account; and if its segments are not told elsewhere, with those it may have."""
+        facts = None if self.facts is None else self.facts.of(self.account_id)
+        fields = dict(event.fields)
+        if facts is not None:
+            fields["account"] = any_of(*(fact.brief or ABSENT for fact in facts))
+        if self.untold and "segments" in fields:
+            named = fields.pop("segments")
+            own = {} if named is ABSENT else named
+            if facts is not None:
+                fields["segments"] = any_of(*(together(own, fact.segments) or ABSENT for fact in facts))
+        return replace(event, fields=fields)
