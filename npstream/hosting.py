@@ -22,7 +22,8 @@ def _intake(settings: Settings) -> Processor:
 
 
 def _scoring(settings: Settings) -> Processor:
-    return Scoring(ScoringSettings(settings.windows_days, settings.headline_days, settings.grace_days))
+    lengths = (settings.windows_days, settings.headline_days, settings.grace_days)
+    return Scoring(ScoringSettings(*lengths, alert_max_age_days=settings.alert_max_age_days))
 
 
 def _rollups(settings: Settings) -> Processor:

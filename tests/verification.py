@@ -90,7 +90,13 @@ class Played:
         """Let two days pass, so that no partition's clock is still ahead of the wall clock."""
         self.driver.advance(2 * DAY_MS)
 
-    def recounted(self, windows: Sequence[int] = recount.WINDOWS, headline: int = 90, grace: int = 7) -> recount.Events:
+    def recounted(
+        self,
+        windows: Sequence[int] = recount.WINDOWS,
+        headline: int = 90,
+        grace: int = 7,
+        alert_max_age: int | None = recount.ALERT_MAX_AGE,
+    ) -> recount.Events:
         return recount.events(
             self.records,
             windows,
@@ -99,6 +105,7 @@ class Played:
             partitions=self.driver.partitions,
             wall=lambda record: self.walls[record.partition, record.offset],
             erasures=self.erasures,
+            alert_max_age=alert_max_age,
         )
 
     def event_differences(self, expected: recount.Events) -> list[str]:
