@@ -35,6 +35,9 @@ class ScoringSettings:
     """The window whose NPS of responses stands for an account in events: a quarter is what most report."""
     grace_days: int = 7
     """Days that the history is longer than twice the longest window."""
+    alert_max_age_days: int | None = 14
+    """Responses of a day further back bring no detractor, promoter or category change: a fortnight is when calling back still
+    makes sense, and longer than an outage of whoever sends them. 0 or None: there is no limit."""
     sources: tuple[str, ...] = tuple(ADAPTERS)
     """Sources that are metric labels of their own; all others are `other`, since anybody can write anything there."""
     roll_accounts: int = 500
@@ -46,6 +49,8 @@ class ScoringSettings:
         Spans(self.windows_days, self.grace_days)
         if self.headline_days not in self.windows_days:
             raise ValueError(f"headline_days: {self.headline_days} is none of windows_days {self.windows_days}")
+        if self.alert_max_age_days is not None and self.alert_max_age_days < 0:
+            raise ValueError(f"alert_max_age_days: {self.alert_max_age_days} is less than 0")
         for name in ("roll_accounts", "sweep_keys"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
@@ -78,7 +83,7 @@ class Scoring:
         """Score the records in order."""
         check_windows(state, self.spans, self.name)
         ledger = Ledger(self.spans, self._headline, state)
-        acceptance = Acceptance(ledger, outbox)
+        acceptance = Acceptance(ledger, outbox, self.settings.alert_max_age_days)
         erasing = Erasing(ledger, state, outbox)
         partition, partitions = state.partition, state.partitions
         for number, record in enumerate(batch):

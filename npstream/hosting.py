@@ -24,8 +24,9 @@ def _intake(settings: Settings) -> Processor:
 
 
 def _scoring(settings: Settings) -> Processor:
+    lengths = (settings.windows_days, settings.headline_days, settings.grace_days)
     sources = tuple(read_sources(settings.sources_file).adapters)
-    return Scoring(ScoringSettings(settings.windows_days, settings.headline_days, settings.grace_days, sources))
+    return Scoring(ScoringSettings(*lengths, alert_max_age_days=settings.alert_max_age_days, sources=sources))
 
 
 def _rollups(settings: Settings) -> Processor:

@@ -182,6 +182,12 @@ class Settings:
         90, "the window whose NPS stands in events, gauges and lists: a quarter is what is reported", least=1
     )
     grace_days: int = setting(7, "history kept beyond twice the longest window, for responses that arrive late", least=0)
+    alert_max_age_days: int | None = setting(
+        14,
+        "older responses count, and bring no detractor, promoter or category change: so a backfill of years alerts nobody; "
+        "0 or empty: no limit",
+        least=0,
+    )
     source_zone: str = setting("UTC", "time zone of vendor times that name none, such as Europe/Berlin")
     default_account: str = setting("", "account of a response that names none; empty: it is a dead letter")
     sources_file: str = setting(

@@ -88,13 +88,15 @@ class Verdict:
     """What was not compared, and why: accounts and segments by name, topics by theirs."""
 
 
-def verify(seen: Seen, windows: Sequence[int], headline: int, grace: int) -> Verdict:
+def verify(
+    seen: Seen, windows: Sequence[int], headline: int, grace: int, alert_max_age: int | None = recount.ALERT_MAX_AGE
+) -> Verdict:
     """Compare everything; lengths in days."""
-    return _Verification(seen, windows, headline, grace).verdict()
+    return _Verification(seen, windows, headline, grace, alert_max_age).verdict()
 
 
 class _Verification:
-    def __init__(self, seen: Seen, windows: Sequence[int], headline: int, grace: int) -> None:
+    def __init__(self, seen: Seen, windows: Sequence[int], headline: int, grace: int, alert_max_age: int | None) -> None:
         self.seen = seen
         self.windows = windows
         self.history_days = 2 * max(windows) + grace
@@ -116,6 +118,7 @@ class _Verification:
             erasures=seen.erasures,
             told=self.told,
             facts=self.facts,
+            alert_max_age=alert_max_age,
         )
         self.unprovable = {
             account: f"it asks what the contract leaves open: {reason}" for account, reason in self.expected.doubtful.items()

@@ -100,7 +100,13 @@ class Played:
         """Let two days pass, so that no partition's clock is still ahead of the wall clock."""
         self.driver.advance(2 * DAY_MS)
 
-    def recounted(self, windows: Sequence[int] = recount.WINDOWS, headline: int = 90, grace: int = 7) -> recount.Events:
+    def recounted(
+        self,
+        windows: Sequence[int] = recount.WINDOWS,
+        headline: int = 90,
+        grace: int = 7,
+        alert_max_age: int | None = recount.ALERT_MAX_AGE,
+    ) -> recount.Events:
         return recount.events(
             self.records,
             windows,
@@ -111,6 +117,7 @@ class Played:
             erasures=self.erasures,
             told=self.told,
             facts=facts_of(self.driver),
+            alert_max_age=alert_max_age,
         )
 
     def event_differences(self, expected: recount.Events) -> list[str]:

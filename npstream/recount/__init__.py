@@ -15,7 +15,7 @@ Records are anything with partition, offset, timestamp (ms, UTC), key, value and
 
 from npstream.recount.erasures import Erasure, Erasures
 from npstream.recount.erasures import by_account as erasures_by_account
-from npstream.recount.events import DeadLetter, Events, Stray, events, is_marked
+from npstream.recount.events import ALERT_MAX_AGE, DeadLetter, Events, Stray, events, is_marked
 from npstream.recount.expected import ABSENT, Expected, stream_differences, table_differences
 from npstream.recount.facts import Facts, Told, told_by
 from npstream.recount.reading import format_day, home_of
@@ -23,6 +23,7 @@ from npstream.recount.tables import WINDOWS, account_tables, held_responses, seg
 
 __all__ = [
     "ABSENT",
+    "ALERT_MAX_AGE",
     "WINDOWS",
     "DeadLetter",
     "Erasure",

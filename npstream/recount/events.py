@@ -23,6 +23,9 @@ from npstream.recount.standing import Standing
 from npstream.recount.tables import NO_ERASURES, WINDOWS
 from npstream.recount.versions import add, is_doubtful, is_tie, what_holds
 
+ALERT_MAX_AGE = 14
+"""Days after which a response alerts nobody, unless set otherwise."""
+
 
 @dataclass(frozen=True)
 class DeadLetter:
@@ -76,10 +79,12 @@ def events(
     erasures: Erasures = NO_ERASURES,
     told: Told | None = None,
     facts: Facts | None = None,
+    alert_max_age: int | None = ALERT_MAX_AGE,
 ) -> Events:
     """Recount the events of all records of nps.responses (of one partition or all, each partition in order).
 
-    `windows`, `headline` and `grace` are in days. Without `partitions` every record is at home. `wall` is the wall clock in ms
+    `windows`, `headline`, `grace` and `alert_max_age` are in days: of an older response comes no category change, promoter or
+    new detractor, but at 0 or None. Without `partitions` every record is at home. `wall` is the wall clock in ms
     when a record was processed, or later, by default its timestamp; `marked` tells strays that were sent home once already, by
     default by a header whose name says so. `as_of` gives the day (since 1970-01-01) on which a response was scored, where that
     is known from elsewhere: otherwise it is known as well as the wall clock and the records' timestamps tell. `told` gives the
@@ -91,7 +96,8 @@ def events(
         number = record.partition
         if number not in recounts:
             coming = [one for own in erasures.values() for one in own if partitions is None or _home(one, partitions) == number]
-            recounts[number] = _Partition(found, number, 2 * max(windows) + grace, headline, coming, told, facts)
+            days = (2 * max(windows) + grace, headline, alert_max_age or 0)
+            recounts[number] = _Partition(found, number, *days, coming, told, facts)
         recounts[number].take(record, partitions, (wall or _timestamp)(record), (marked or is_marked)(record), as_of)
     return found
 
@@ -114,7 +120,9 @@ class _Known:
 
     arrivals: list[Arrival] = field(default_factory=list)
     announced: bool = False
-    """Whether it surely appeared as a present response, or was corrected into one."""
+    """Whether it surely appeared as a present response, or was corrected into one; of an old one nothing may have been sent."""
+    stands: bool = False
+    """Whether a detractor event of it stands, as far as `announced` tells."""
     last_ms: int = 0
     """The clock when something last came."""
     possible: Sequence[Fact] | None = None
@@ -140,13 +148,14 @@ class _Partition:
         number: int,
         history_days: int,
         headline_days: int,
+        alert_days: int,
         erasures: Sequence[Erasure] = (),
         told: Told | None = None,
         facts: Facts | None = None,
     ) -> None:
         self.found = found
         self.number = number
-        self.standing = Standing(history_days, headline_days, self.ask)
+        self.standing = Standing(history_days, headline_days, alert_days, self.ask)
         self.known: dict[str, dict[str, _Known]] = {}
         """By account and response_id."""
         self.coming = sorted(erasures, key=lambda one: one.position)
@@ -328,9 +337,16 @@ class _Partition:
 
     def appeared(self, known: _Known, now: Arrival, history: Sequence[Arrival], cause: Any, again: bool = False) -> None:
         """A new present response, after all of the respondent's history."""
-        known.announced = True
+        old = self.standing.is_old(now)
+        known.announced = old is not None
+        known.stands = old is False and now.category == "detractor"
+        if now.category == "promoter" and now.respondent_id is not None and old is not False:
+            self.promoted_ids(now).add(now.response_id)
+        if old:
+            return
+        perhaps = old is None
         if history and history[-1].category != now.category:
-            self.send(self.found.changes, wanted.change(self.record, now, history[-1], now, cause))
+            self.send(self.found.changes, wanted.change(self.record, now, history[-1], now, cause, perhaps))
         more: dict[str, Any] = {}
         if now.category == "detractor":
             if now.respondent_id is not None:
@@ -340,7 +356,7 @@ class _Partition:
                 more["consecutive"] = streak
             if not again and cause == "response":
                 more["revision"] = 0
-            self.send(self.found.detractors, wanted.announcement(self.record, self.standing, now, **more))
+            self.send(self.found.detractors, wanted.announcement(self.record, self.standing, now, perhaps, **more))
         elif now.category == "promoter":
             if now.respondent_id is not None:
                 once = self.promoted_ids(now)
@@ -349,7 +365,7 @@ class _Partition:
                 else:
                     more["first"] = any_of(True, False, ABSENT) if once or again else True
                 once.add(now.response_id)
-            self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, **more))
+            self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, perhaps, **more))
 
     def lower_version(self, before: Arrival, now: Arrival) -> None:
         """Nothing, unless the version that holds came without segments and gets these."""
@@ -379,9 +395,9 @@ class _Partition:
         presents = self.presents_around(before, now)
         change = "correction" if inside else any_of("expired", "correction")
         self.send(self.found.scored, wanted.scored(self.record, now, change=change))
-        self.present_changes(now, presents, "correction", optional=not inside)
+        self.present_changes(now, presents, "correction", self.standing.is_old(before), self.standing.is_old(now), not inside)
         steady = before.respondent_id == now.respondent_id and (before.respondent_id is None or presents == [(before, now)])
-        if inside and steady and known.announced:
+        if inside and steady and known.announced and (known.stands or None not in map(self.standing.is_old, (before, now))):
             self.steady_correction(known, before, now)
         else:
             known.announced = False
@@ -398,13 +414,17 @@ class _Partition:
             severe = wanted.severity(before.score) != wanted.severity(now.score)
             says_more = now.comment is not None and now.comment != before.comment
             says_less = now.comment is None and before.comment is not None
-            if into or severe or says_more or says_less:
-                revision = AnyOf(range(0 if into else 1, len(known.arrivals)))
-                optional = not (into or severe or says_more)
+            anew = not known.stands and bool(self.standing.is_old(before))
+            differs = into or severe or says_more or says_less or anew
+            if differs and (known.stands or not self.standing.is_old(now)):
+                optional = not (into or severe or says_more or anew)
+                revision = AnyOf(range(1 if known.stands else 0, len(known.arrivals)))
                 announced = wanted.announcement(self.record, self.standing, now, optional, revision=revision)
                 self.send(self.found.detractors, announced)
-        elif before.category == "detractor":
+                known.announced, known.stands = known.stands or not optional, True
+        elif known.stands:
             self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, now))
+            known.stands = False
         if now.category == "promoter" and before.category != "promoter":
             self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, optional=True))
 
@@ -417,9 +437,10 @@ class _Partition:
             self.ask("a retraction at the edge of the history")
         presents = self.presents_around(before, None)
         self.send(self.found.scored, wanted.scored_loosely(self.record, before, change="retraction"))
-        self.present_changes(now, presents, "retraction")
+        old = self.standing.is_old(before)
+        self.present_changes(now, presents, "retraction", old, old)
         was, becomes = presents[0]
-        if before.category == "detractor":
+        if before.category == "detractor" and (known.stands or not (known.announced and old)):
             optional = not known.announced or (before.respondent_id is not None and was != before)
             self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, before, optional))
         if becomes is not None:
@@ -440,8 +461,13 @@ class _Partition:
         now: Arrival,
         presents: Sequence[tuple[Arrival | None, Arrival | None]],
         cause: str,
+        was_old: bool | None,
+        is_old: bool | None,
         optional: bool = False,
     ) -> None:
+        if was_old and is_old:
+            return
+        optional = optional or (was_old is not False and is_old is not False)
         expected = []
         for was, becomes in presents:
             if was is None and becomes is not None:

@@ -14,7 +14,7 @@ from agents import keys, sources
 from agents.cells import write_key, write_responses
 from agents.intake import Intake
 from agents.rollups import TICKS, Rollups
-from agents.scoring import Scoring
+from agents.scoring import Scoring, ScoringSettings
 from agents.windows import WINDOWS_KEY
 from schemas import topics
 from schemas.times import format_time
@@ -29,7 +29,11 @@ START = 1_772_357_400_000
 """2026-03-01T09:30:00.000Z."""
 PARTITIONS = 2
 SEGMENT = b"plan=pro"
-AGENTS: dict[str, Callable[[], Processor]] = {"intake": Intake, "scoring": Scoring, "rollups": Rollups}
+AGENTS: dict[str, Callable[[], Processor]] = {
+    "intake": Intake,
+    "scoring": lambda: Scoring(ScoringSettings(alert_max_age_days=None)),  # what it is fed is old, and all of it has to be kept
+    "rollups": Rollups,
+}
 KINDS = {
     "intake": set(),
     "scoring": {
