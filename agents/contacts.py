@@ -30,6 +30,11 @@ def contact_of(respondent: Any) -> str | None:
     return (contact.lower() if "@" in contact else contact) or None
 
 
+def domain_contact(domain: str) -> str:
+    """What stands for all addresses of an e-mail domain: "@globex.example"."""
+    return "@" + domain.strip().lower().removeprefix("@")
+
+
 def contact_key(contact: str, account_id: str) -> bytes:
     """The key of an entry in its topic."""
     return dumps([contact, account_id])

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from agents.burying import bury
 from agents.contacts import Contacts
-from agents.placing import PLACED_HEADER, Accounts, Elsewhere, Placing, marked
+from agents.placing import PLACED_HEADER, Accounts, Elsewhere, Placing, marked, step_of
 from schemas import forms, topics
 from schemas.cloudevents import TRACEPARENT
 from schemas.codec import dumps, loads
@@ -76,8 +76,8 @@ class _Source:
         return [draft for payload in payloads for draft in self._adapter.adapt(payload, self._settings)]
 
 
-_Placed = tuple[dict[str, Any], str | None]
-"""A canonical response; or one without an account, and the contact whose partition has to be asked for it."""
+_Placed = tuple[dict[str, Any], Elsewhere | None]
+"""A canonical response; or one without an account, and where it has to be asked for."""
 
 
 class Intake:
@@ -113,28 +113,28 @@ class Intake:
                 drafts = source.drafts(payloads)
                 stage = "validate"
                 account = _text(headers, ACCOUNT_HEADER)
-                placing.begin(len(drafts) == 1, PLACED_HEADER in headers, account, source.accounts)
+                placing.begin(len(drafts) == 1, step_of(headers), account, source.accounts)
                 placed = _placed(drafts, source, placing)
             except Incomplete:
                 _send_to_fetch(record, source.name, outbox)
                 continue
             except Unusable as error:
-                bury(record, stage, error, outbox)
+                bury(record, stage, error, outbox, ours=PLACED_HEADER)
                 continue
             except MemoryError:
                 raise  # says something of this worker, nothing of the record
             except Exception as error:
                 # An adapter reads what others wrote: what it does not foresee must not stop the partition for ever.
-                bury(record, stage, error, outbox)
+                bury(record, stage, error, outbox, ours=PLACED_HEADER)
                 continue
             passed_on: Headers = [header for header in record.headers if header[0] == TRACEPARENT] if headers else ()
-            for response, contact in placed:
-                if contact is None:
+            for response, elsewhere in placed:
+                if elsewhere is None:
                     key = response["account_id"].encode()
                     outbox.send(topics.RESPONSES, key, dumps(response), record.timestamp, passed_on)
                     adapted[source.name] += 1
                 else:
-                    _send_to_contact(record, contact, response, len(placed) == 1, passed_on, outbox)
+                    _send_on(record, elsewhere, None if len(placed) == 1 else response, passed_on, outbox)
         for name, amount in adapted.items():
             outbox.count("adapted", name, amount=amount)
 
@@ -193,7 +193,7 @@ def _place(draft: Draft, source: _Source, placing: Placing) -> _Placed:
     except Elsewhere as elsewhere:
         response = canonical(draft, source.name, source.zone, account="?")
         del response["account_id"]
-        return response, elsewhere.contact
+        return response, elsewhere
 
 
 def _send_to_fetch(record: Record, source: str, outbox: Outbox) -> None:
@@ -203,16 +203,15 @@ def _send_to_fetch(record: Record, source: str, outbox: Outbox) -> None:
     outbox.count("incomplete", source)
 
 
-def _send_to_contact(
-    record: Record, contact: str, response: dict[str, Any], alone: bool, passed_on: Headers, outbox: Outbox
-) -> None:
-    """Send a response without an account to the partition of its contact: the record as it came if there is no other in it."""
-    key = contact.encode()
-    if alone:
-        outbox.send(topics.RAW, key, record.value, record.timestamp, marked(record.headers))
+def _send_on(record: Record, elsewhere: Elsewhere, response: dict[str, Any] | None, passed_on: Headers, outbox: Outbox) -> None:
+    """Send a response without an account where it has to be asked for; None: it is all there is in the record, which goes on as
+    it came."""
+    key = elsewhere.contact.encode()
+    if response is None:
+        outbox.send(topics.RAW, key, record.value, record.timestamp, marked(record.headers, elsewhere.step))
     else:
-        headers = [*passed_on, (SOURCE_HEADER, CANONICAL.encode())]
-        outbox.send(topics.RAW, key, dumps(response), record.timestamp, marked(headers))
+        headers = marked([*passed_on, (SOURCE_HEADER, CANONICAL.encode())], elsewhere.step)
+        outbox.send(topics.RAW, key, dumps(response), record.timestamp, headers)
 
 
 def _is_form(headers: Mapping[str, bytes | None]) -> bool:

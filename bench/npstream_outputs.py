@@ -21,8 +21,8 @@ def comparisons(settings: Settings, truth: Truth, read: Reading) -> Iterator[Com
     """Of every topic that the agents of these settings write to."""
     yield from _events(settings, truth, read)
     if "intake" in settings.agents:
-        # Every payload is whole and names its account.
-        for topic in (topics.INCOMPLETE, topics.CONTACTS):
+        # Every payload is whole and names its account, and no CRM says anything.
+        for topic in (topics.INCOMPLETE, topics.CONTACTS, topics.ACCOUNTS):
             yield compare_rows(topic, set(), last_values(read(topic)), lambda key, body: None)
     if "scoring" in settings.agents:
         yield _accounts(settings, truth, last_values(read(topics.ACCOUNT_ROLLUPS)))

@@ -37,6 +37,10 @@ ACCESS: dict[str, Access] = {
             }
         ),
     ),
+    "directory": Access(
+        reads=frozenset({topics.ACCOUNTS}),
+        writes=frozenset({topics.CONTACTS}),
+    ),
     "rollups": Access(
         reads=frozenset({topics.CELLS}),
         writes=frozenset({topics.SEGMENT_ROLLUPS}),

@@ -27,7 +27,7 @@ from npstream.settings_sources import (
 from schemas.topics import BY_NAME, PARTITIONS, RESPONSES
 from streams.connection import Connection
 
-AGENTS = ("intake", "scoring", "rollups")
+AGENTS = ("intake", "directory", "scoring", "rollups")
 """The agents there are, in the order of the flow."""
 SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 """Those that a user name and a password are enough for."""

@@ -435,7 +435,7 @@ class _IdsAlone:
         return isinstance(payload, dict) and "only" in payload
 
     def adapt(self, payload: Any, settings: SourceSettings) -> list[dict[str, Any]]:
-        raise Incomplete
+        raise Incomplete({"response_id": "7"})
 
 
 def test_ids_alone_go_on_as_they_came_with_the_name_of_their_vendor() -> None:

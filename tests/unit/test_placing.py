@@ -12,12 +12,15 @@ from agents.intake import Intake, IntakeSettings
 from agents.placing import PLACED_HEADER
 from schemas import topics
 from schemas.codec import dumps
+from schemas.dead_letters import original_headers
 from streams.processor import partition_of
 from streams.test_driver import TestDriver
 
 NOW = 1_772_357_400_000  # 2026-03-01T09:30:00Z
 PARTITIONS = 4
-INES = "ines@globex.example"
+MAX = "max@globex.example"
+DOMAIN = "@globex.example"
+"""Of four partitions they have different ones."""
 
 
 def driver(settings: IntakeSettings | None = None, partitions: int = PARTITIONS) -> TestDriver:
@@ -32,7 +35,7 @@ def knows(driver: TestDriver, contact: str, account: str, gone: bool = False) ->
     driver.run()
 
 
-def nameless(respondent: str | None = INES, number: int = 1) -> dict[str, Any]:
+def nameless(respondent: str | None = MAX, number: int = 1) -> dict[str, Any]:
     given = {"response_id": f"r-{number}", "score": 3, "responded_at": "2026-03-01T09:30:00.000Z"}
     return given | ({"respondent_id": respondent} if respondent else {})
 
@@ -54,29 +57,50 @@ def letters(driver: TestDriver) -> list[dict[str, str]]:
 @pytest.mark.parametrize("partition", range(PARTITIONS))
 def test_a_contact_of_one_account_has_it_wherever_the_response_arrives(partition: int) -> None:
     here = driver()
-    knows(here, INES, "globex")
-    answers(here, nameless(" Ines@Globex.example"), partition)
+    knows(here, MAX, "globex")
+    answers(here, nameless(" Max@Globex.example"), partition)
     assert accounts(here) == ["globex"]
     assert not letters(here)
 
 
-def test_it_goes_to_the_partition_of_its_contact_as_it_came_and_once() -> None:
+def test_it_goes_to_the_partition_of_its_contact_and_then_of_its_domain_as_it_came_and_no_further() -> None:
     here = driver()
-    home = partition_of(INES.encode(), PARTITIONS)
-    answers(here, nameless(), (home + 1) % PARTITIONS, traceparent=b"00-1", nps_source=b"canonical")
-    came, sent = sorted(here.sent(topics.RAW), key=lambda record: PLACED_HEADER in dict(record.headers))
-    assert (sent.partition, sent.key, sent.value, sent.timestamp) == (home, INES.encode(), came.value, came.timestamp)
-    assert list(sent.headers) == [*came.headers, (PLACED_HEADER, b"1")]
+    homes = [partition_of(asked.encode(), PARTITIONS) for asked in (MAX, DOMAIN)]
+    answers(
+        here, nameless(), next(p for p in range(PARTITIONS) if p not in homes), traceparent=b"00-1", nps_source=b"canonical"
+    )
+    came, first, second = sorted(here.sent(topics.RAW), key=lambda record: dict(record.headers).get(PLACED_HEADER, b""))
+    for sent, asked, home, step in ((first, MAX, homes[0], b"1"), (second, DOMAIN, homes[1], b"2")):
+        assert (sent.partition, sent.key, sent.value, sent.timestamp) == (home, asked.encode(), came.value, came.timestamp)
+        assert list(sent.headers) == [*came.headers, (PLACED_HEADER, step)]
     (letter,) = letters(here)
     assert letter["nps-reason"] == "no account"
 
 
-def test_one_that_was_sent_and_still_is_elsewhere_stays_where_it_is() -> None:
-    """As after a replay with another key: it must not go round for ever."""
+@pytest.mark.parametrize("partition", range(PARTITIONS))
+@pytest.mark.parametrize("partitions", [1, PARTITIONS])
+def test_an_address_that_is_nobodys_contact_belongs_to_the_account_that_has_its_domain(partition: int, partitions: int) -> None:
+    here = driver(partitions=partitions)
+    knows(here, DOMAIN, "globex")
+    answers(here, nameless(), partition % partitions)
+    assert accounts(here) == ["globex"]
+
+
+def test_a_contact_comes_before_its_domain() -> None:
     here = driver()
-    home = partition_of(INES.encode(), PARTITIONS)
-    answers(here, nameless(), (home + 1) % PARTITIONS, nps_placed=b"1")
-    assert len(here.sent(topics.RAW)) == 1
+    knows(here, DOMAIN, "globex")
+    knows(here, MAX, "acme")
+    answers(here, nameless())
+    assert accounts(here) == ["acme"]
+
+
+@pytest.mark.parametrize("step", [b"1", b"2"])
+def test_one_that_was_sent_and_still_is_elsewhere_does_not_go_round_for_ever(step: bytes) -> None:
+    """As after a replay with another key."""
+    here = driver()
+    homes = [partition_of(asked.encode(), PARTITIONS) for asked in (MAX, DOMAIN)]
+    answers(here, nameless(), next(p for p in range(PARTITIONS) if p not in homes), nps_placed=step)
+    assert len(here.sent(topics.RAW)) == 3 - int(step)
     assert [letter["nps-reason"] for letter in letters(here)] == ["no account"]
 
 
@@ -84,20 +108,20 @@ def test_a_dead_letter_is_placed_when_it_is_sent_again_after_the_facts_have_come
     here = driver()
     answers(here, nameless())
     (letter,) = here.sent(topics.DEAD_LETTERS)
-    knows(here, INES, "globex")
-    here.pipe(topics.RAW, letter.key, letter.value, headers=[(PLACED_HEADER, b"1")])
+    knows(here, MAX, "globex")
+    here.pipe(topics.RAW, letter.key, letter.value, headers=original_headers(letter.headers))
     here.run()
     assert accounts(here) == ["globex"]
 
 
 def test_a_contact_of_several_accounts_is_nobodys() -> None:
     here = driver()
-    knows(here, INES, "globex")
-    knows(here, INES, "acme")
+    knows(here, MAX, "globex")
+    knows(here, MAX, "acme")
     answers(here, nameless())
     (letter,) = letters(here)
     assert letter["__connect.errors.exception.message"] == "account_id: the respondent is a contact of 2 accounts; name one"
-    knows(here, INES, "acme", gone=True)
+    knows(here, MAX, "acme", gone=True)
     answers(here, nameless(number=2))
     assert accounts(here) == ["globex"]
 
@@ -114,7 +138,7 @@ def test_contacts_come_after_headers_and_domains_and_before_the_account_of_all(
     settings: IntakeSettings, headers: dict[str, bytes], account: str
 ) -> None:
     here = driver(settings)
-    knows(here, INES, "globex")
+    knows(here, MAX, "globex")
     answers(here, nameless(), **headers)
     assert accounts(here) == [account]
 
