@@ -18,6 +18,7 @@ COMMANDS = {
     "broker": "Run the embedded broker, for trying things out.",
     "topics": "Show, create and check the topics.",
     "produce": "Send responses from a file to Kafka.",
+    "accounts": "Load and show CRM facts: owner, tier, value, segments of accounts.",
     "top": "Live tables of accounts, segments and detractors.",
     "tail": "Follow detractors, promoters, changes, scores or dead letters.",
     "dlq": "List, show and replay dead letters.",

@@ -68,8 +68,8 @@ def together(own: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, str]
 
 
 def told_by(scored: Iterable[SentRecord]) -> Told:
-    """What scored events say. Of several about one record the last one counts that has its content: scoring may have been started
-    anew."""
+    """What scored events say. Of several about one record the last one counts that has its content: scoring may have been
+    started anew."""
     found: dict[tuple[int, str, str], list[dict[str, Any]]] = defaultdict(list)
     for sent in scored:
         event = json.loads(sent.value or b"{}")
