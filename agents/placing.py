@@ -4,8 +4,8 @@ The account is the first of these that is there: the header nps-account; what th
 for the respondent's e-mail domain; the account whose contact the respondent is; the account that has the respondent's domain;
 what the settings say for all.
 
-Contacts and domains are known at their own partitions alone. So a response from elsewhere is sent there: to the partition of its
-contact, and from there to that of its domain. A header says how far it has come, so that it never goes round. A dead letter
+Contacts and domains are known at their own partitions alone. So a response from elsewhere is sent there: to the partition of
+its contact, and from there to that of its domain. A header says how far it has come, so that it never goes round. A dead letter
 does not have it: sent again, once the facts have come, it begins anew.
 """
 

@@ -20,6 +20,10 @@ ACCESS: dict[str, Access] = {
         # the raw topic too: a response without an account is sent to the partition of its contact
         writes=frozenset({topics.RAW, topics.RESPONSES, topics.DEAD_LETTERS, topics.INCOMPLETE}),
     ),
+    "directory": Access(
+        reads=frozenset({topics.ACCOUNTS}),
+        writes=frozenset({topics.CONTACTS}),
+    ),
     "scoring": Access(
         reads=frozenset({topics.RESPONSES, topics.ERASURES, topics.ACCOUNTS}),
         # its own sources too: what came to the wrong partition is sent home, and the list of the erased replaces the commands
@@ -36,10 +40,6 @@ ACCESS: dict[str, Access] = {
                 topics.ERASURES,
             }
         ),
-    ),
-    "directory": Access(
-        reads=frozenset({topics.ACCOUNTS}),
-        writes=frozenset({topics.CONTACTS}),
     ),
     "rollups": Access(
         reads=frozenset({topics.CELLS}),

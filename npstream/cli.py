@@ -20,6 +20,7 @@ COMMANDS = {
     "topics": "Show, create and check the topics.",
     "produce": "Send responses from a file to Kafka.",
     "adapt": "Show what becomes of a survey platform's payload, and why not.",
+    "accounts": "Load and show CRM facts: owner, tier, value, segments of accounts.",
     "top": "Live tables of accounts, segments and detractors.",
     "tail": "Follow detractors, promoters, changes, scores or dead letters.",
     "dlq": "List, show and replay dead letters.",

@@ -13,6 +13,7 @@ from itertools import islice
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from npstream.column_map import columns_option
 from npstream.failures import UserError
 from npstream.files import STDIN, Input, Labels, opened
 from npstream.invocation import pass_settings, run_async
@@ -54,16 +55,6 @@ class Totals:
         return f"sent {self.records:,} {noun} to {topic} in {seconds:.1f} s{rate}, {_size(self.bytes)}"
 
 
-def _columns(context: click.Context, parameter: click.Parameter, pairs: Sequence[str]) -> Mapping[str, str]:
-    columns = {}
-    for pair in pairs:
-        column, equals, name = pair.rpartition("=")
-        if not (column.strip() and equals and name.strip()):
-            raise click.BadParameter(f"{pair!r} is not COLUMN=FIELD, such as 'Customer=account_id'")
-        columns[column.strip()] = name.strip()
-    return columns
-
-
 def _pace(context: click.Context, parameter: click.Parameter, text: str | None) -> Pace | None:
     if text is None:
         return None
@@ -80,9 +71,7 @@ def _pace(context: click.Context, parameter: click.Parameter, text: str | None) 
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--account", metavar="ID", help="Account of responses that name none (header nps-account).")
 @click.option("--source", type=click.Choice(list(ADAPTERS)), help="Whose payloads they are; without it their shape tells.")
-@click.option(
-    "--map", "columns", multiple=True, callback=_columns, metavar="COLUMN=FIELD", help="What a CSV column is; may be repeated."
-)
+@columns_option
 @click.option("--topic", default=RAW, show_default=True, help="Where to send them.")
 @click.option("--rate", "pace", callback=_pace, metavar="N/s", help="At most so many records per second.")
 @click.option(

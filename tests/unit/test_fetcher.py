@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -177,3 +179,11 @@ async def test_a_token_that_is_refused_ends_it_and_nothing_is_committed() -> Non
         with pytest.raises(UserError, match="surveymonkey_token"):
             await here.fetch([Came(json.dumps(WEBHOOK).encode())], token="wrong")
         assert here.raw == here.dead == []
+
+
+def test_its_metrics_are_documented_as_they_are_declared() -> None:
+    registry = CollectorRegistry()
+    FetchMetrics(registry)
+    declared = {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
+    text = (Path(__file__).parents[2] / "docs" / "fetching.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(npstream_fetch_\w+)` \|", text, re.MULTILINE)) == declared
