@@ -44,6 +44,7 @@ ARRIVING = [
 
 def test_everything_that_is_sent_fits_the_contract() -> None:
     driver = TestDriver([Intake(), Scoring(), Rollups()], now=NOW, partitions=2)
+    driver.pipe(topics.ACCOUNTS, b"acme", json.dumps(EXAMPLES["AccountFacts"]).encode())
     for value in ARRIVING:
         driver.pipe(topics.RAW, None, value, headers=[("nps-account", b"acme")])
         driver.run()
