@@ -19,8 +19,8 @@ from schemas.vendors.rules import PROPERTIES, QUESTIONS, Found, Item, Rules, com
 
 MOST_ITEMS: Final = 1_000
 """That one payload may hold: as many as a list of canonical responses."""
-IDS: Final = ("response_id", "account_id", "updated_at")
-"""The fields of a retraction."""
+IDS: Final = ("response_id", "account_id", "respondent_id", "updated_at")
+"""The fields of a retraction; the respondent is there because an account may be known by him alone."""
 
 NEEDED: Final = ("response_id", "score", "responded_at")
 """Fields that a mapping must fill; the account may come from elsewhere."""
@@ -34,7 +34,6 @@ class MappingAdapter:
 
     def __init__(self, mapping: MappingFile) -> None:
         """Raises MappingInvalid for a path that is none, and for fields that nothing leads to."""
-        _check_fields(mapping)
         self.NAME = mapping.name
         self.VENDOR_TIMES = not mapping.zoned
         self._recognise = compiled("recognise", mapping.recognise or "`false`")
@@ -55,6 +54,7 @@ class MappingAdapter:
             survey: self._rules | Rules.of(one.fields, one.segments, f"surveys.{survey}.")
             for survey, one in mapping.surveys.items()
         }
+        _check_fields(mapping)
 
     def recognises(self, payload: Any) -> bool:
         """See `schemas.vendors.adapter.Adapter`."""
@@ -97,17 +97,14 @@ class MappingAdapter:
         # 3. Retraction.
         if _true(self._retraction(scope)):
             ids = {name: rules.fields[name].find(item) for name in IDS if name in rules.fields}
-            return {"kind": Found("retraction", ("retraction",)), **ids}
+            return {"kind": Found("retraction", ("retraction",)), **_one_person(ids)}
         # 4. Fields, and segments.
-        response = {name: rule.find(item) for name, rule in rules.fields.items()}
+        response = _one_person({name: rule.find(item) for name, rule in rules.fields.items()})
         score = response.get("score")
         if score is None or score.value is None:
             tried = "; ".join(score.tried) if score else "the mapping has no field score"
             hint = "; score_fields can name its question" if item.answers and not item.settings.score_fields else ""
             raise Unusable(Reason.NO_SCORE, f"score: none ({tried or 'nothing leads to it'}){hint}")
-        if "respondent_id" in response:
-            given = response["respondent_id"]
-            response["respondent_id"] = replace(given, value=respondent(given.value))
         if survey is not None:
             response.setdefault("survey_id", Found(survey, ("survey",)))
         response["segments"] = _segments(rules, item)
@@ -123,6 +120,14 @@ class MappingAdapter:
 def _true(value: Any) -> bool:
     """As JMESPath has it: 0 is true; null, false and what is empty are not."""
     return value is not False and (bool(value) or value == 0)
+
+
+def _one_person(response: Response) -> Response:
+    """With the respondent as the one person that he is, however he is written."""
+    if "respondent_id" in response:
+        given = response["respondent_id"]
+        response["respondent_id"] = replace(given, value=respondent(given.value))
+    return response
 
 
 def _segments(rules: Rules, item: Item) -> Found:

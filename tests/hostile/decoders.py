@@ -25,7 +25,8 @@ from schemas import codec, topics
 from schemas.dead_letters import Unusable
 from schemas.validation import canonical
 from schemas.vendors import ADAPTERS, recognise
-from schemas.vendors.adapter import SourceSettings
+from schemas.vendors.adapter import Incomplete, SourceSettings, SurveySettings
+from schemas.vendors.requests import FETCHED, requests_for
 from streams.changelog import ChangelogUnreadable, Meta, Position
 from streams.draft import Kept
 from streams.execution import Execution
@@ -35,7 +36,7 @@ from streams.test_driver import Sent
 from tests.hostile.records import NOW, Hostile
 from tests.hostile.stored import in_place
 
-SETTINGS: Final = SourceSettings()
+SETTINGS: Final = SourceSettings(surveys={"sv0000000000000000000001": SurveySettings(score_fields=("recommend",))})
 SCORING: Final = Scoring()
 ROLLUPS: Final = Rollups()
 SPANS: Final = Spans((7, 30, 90, 365), 7)
@@ -121,7 +122,10 @@ def _letter(record: Hostile) -> None:
 
 def _adapt(name: str) -> Callable[[Hostile], object]:
     def read(record: Hostile) -> object:
-        drafts = ADAPTERS[name].adapt(codec.loads(record.value or b""), SETTINGS)
+        try:
+            drafts = ADAPTERS[name].adapt(codec.loads(record.value or b""), SETTINGS)
+        except Incomplete as error:
+            return [request for vendor in FETCHED for request in requests_for(vendor, error.ids)]
         return [codec.dumps(canonical(draft, name, None, "acme")) for draft in drafts]
 
     return read

@@ -23,7 +23,7 @@ from streams.processor import Headers, Outbox, Outgoing, StreamTime
 from streams.state import Identity, MemoryStore, StagedState
 from streams.test_driver import TestDriver
 from tests.golden_files import FOLDER
-from tests.payloads import NAMES, payload, raw
+from tests.payloads import FORMS, NAMES, payload, raw, raw_form
 
 NOW = 1_772_357_400_000  # 2026-03-01T09:30:00Z
 GOOD = {"response_id": "r-1", "account_id": "acme", "score": 3, "responded_at": "2026-03-01T09:30:00.000Z"}
@@ -117,9 +117,23 @@ def test_each_payload_is_read_by_its_header_or_by_its_shape(name: str, named: bo
     source = name.partition("_")[0]
     headers = [("nps-account", b"acme"), *([("nps-source", source.encode())] if named else [])]
     outbox = take(Came(raw(name), headers))
-    golden = json.loads((FOLDER / "responses" / f"{name}.json").read_text(encoding="utf-8"))
+    came_as_golden(outbox, source, f"{name}.json")
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_form_is_read_where_its_content_type_says_so(name: str) -> None:
+    headers = [("nps-account", b"acme"), ("content-type", b"application/x-www-form-urlencoded")]
+    came_as_golden(take(Came(raw_form(name), headers)), name.partition("_")[0], f"forms/{name}.json")
+
+
+def came_as_golden(outbox: Taken, source: str, name: str) -> None:
+    """The responses, or the reason, or the record as it came to be fetched, that the golden file has."""
+    golden = json.loads((FOLDER / "responses" / name).read_text(encoding="utf-8"))
     if "reason" in golden[0]:
         assert told(outbox)[1:] == (golden[0]["reason"], golden[0]["message"])
+    elif "incomplete" in golden[0]:
+        assert [event.topic for event in outbox.events] == [topics.INCOMPLETE]
+        assert outbox.facts == {("incomplete", source): 1}
     else:
         assert responses(outbox) == golden
         assert outbox.facts == {("adapted", source): len(golden)}
@@ -355,7 +369,8 @@ def mutated(draw: st.DrawFn) -> Any:
 
 
 def check(records: Sequence[Came]) -> None:
-    """Whatever came: responses of the published type or one dead letter each, in order, nothing raised, nothing lost."""
+    """Whatever came: responses of the published type, one dead letter, or itself to be fetched, each; in order, nothing
+    raised, nothing lost."""
     together = take(*records)
     one_by_one = [take(record) for record in records]
     assert together.events == [event for outbox in one_by_one for event in outbox.events]
@@ -365,6 +380,9 @@ def check(records: Sequence[Came]) -> None:
             assert stage in STAGES
             assert reason in {one.value for one in Reason} - {Reason.FAULT}, told(outbox)
             assert (dead(outbox).key, dead(outbox).value) == (record.key, record.value)
+            continue
+        if {event.topic for event in outbox.events} == {topics.INCOMPLETE}:
+            assert [(event.key, event.value) for event in outbox.events] == [(record.key, record.value)]
             continue
         for event in outbox.events:
             found = json.loads(event.value or b"")

@@ -10,7 +10,14 @@ from npstream.sources_file import read_sources
 from schemas.vendors import ADAPTERS
 from schemas.vendors.adapter import SurveySettings
 
-MAPPING = 'name = "helpdesk"\nrecognise = "ticket"\n[fields]\nresponse_id = "ticket.id"\nscore = "ticket.rating"\n'
+MAPPING = """
+name = "helpdesk"
+recognise = "ticket"
+[fields]
+response_id = "ticket.id"
+score = "ticket.rating"
+responded_at = "ticket.closed"
+"""
 
 
 def written(folder: Path, text: str, **others: str) -> str:
