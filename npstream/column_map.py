@@ -1,4 +1,4 @@
-"""The option --map: what a column of a file is, where its name does not say so."""
+"""The option --column: what a column of a file is, where its name does not say so."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +16,12 @@ def _columns(context: click.Context, parameter: click.Parameter, pairs: Sequence
 
 
 columns_option = click.option(
-    "--map", "columns", multiple=True, callback=_columns, metavar="COLUMN=FIELD", help="What a CSV column is; may be repeated."
+    "--column",
+    "--map",
+    "columns",
+    multiple=True,
+    callback=_columns,
+    metavar="COLUMN=FIELD",
+    help="What a column of a table is; may be repeated.",
 )
 """Gives a command the field of each column that was named."""
