@@ -1,5 +1,6 @@
 """How a mapping finds one field: the ways that lead to it, tried in order, each of which can be told."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,9 @@ QUESTIONS: Final = {"score": "score_fields", "comment": "comment_fields"}
 
 _SHOWN: Final = 100
 """Characters of a faulty path that a message shows."""
+
+_NAMES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
+"""A path of unquoted identifiers, in JMESPath's grammar."""
 
 Given = str | list[str] | Field
 """A field as a mapping file has it."""
@@ -118,12 +122,28 @@ def _rule(name: str, given: Given, place: str) -> Rule:
     return Rule(name, given, tuple((path, compiled(place, path)) for path in paths), convert)
 
 
+def _walk(names: tuple[str, ...]) -> Look:
+    """What JMESPath does with names alone, in a tenth of its time: most paths are nothing else."""
+
+    def look(scope: Any) -> Any:
+        for name in names:
+            if not isinstance(scope, dict):
+                return None
+            scope = scope.get(name)
+        return scope
+
+    return look
+
+
 def compiled(place: str, path: str) -> Look:
     """A path of a mapping file, from a place there. Raises MappingInvalid."""
     try:
         search = jmespath.compile(path).search
     except Exception as error:  # the library's own, and Python's for what is nested too deep
         raise MappingInvalid(f"{place}: {path!r:.{_SHOWN}} is no JMESPath: {one_line(error)}") from error
+
+    if _NAMES.fullmatch(path):
+        return _walk(tuple(path.split(".")))
 
     def look(scope: Any) -> Any:
         try:
