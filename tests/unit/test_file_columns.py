@@ -70,7 +70,7 @@ GUESSES: list[tuple[dict[str, Sequence[Any]], dict[str, str | None]]] = [
     ),
     ({"#": IDS, "Submit Date (UTC)": DAYS}, {"#": "response_id", "Submit Date (UTC)": "responded_at"}),
     ({"Would you recommend us?": SCORES, "Ease": SCORES}, {"Would you recommend us?": "score", "Ease": None}),
-    ({"Answer 1": SCORES, "Wer?": MAILS, "Wann?": DAYS}, {"Answer 1": "score", "Wer?": "respondent_id", "Wann?": "responded_at"}),
+    ({"Answer": SCORES, "Wer?": MAILS, "Wann?": DAYS}, {"Answer": "score", "Wer?": "respondent_id", "Wann?": "responded_at"}),
     ({"One": SCORES, "Other": SCORES, "From": DAYS, "To": DAYS}, {"One": None, "Other": None, "From": None, "To": None}),
     ({"Score": TEXTS, "Date": TEXTS, "ID": TEXTS}, {"Score": "score", "Date": None, "ID": None}),
     ({"Date": DAYS, "Response Date": DAYS}, {"Date": None, "Response Date": "responded_at"}),
