@@ -1,4 +1,4 @@
-"""`npstream produce` killed in the middle of a file, on a real Kafka: the next run goes on, and sends twice only what it must."""
+"""`npstream produce` killed amid a file, on a real Kafka: the next run goes on, and sends twice only what it must."""
 
 import json
 import subprocess
