@@ -1,11 +1,12 @@
 """Intake: whatever survey platforms send becomes canonical responses, or a dead letter that says why not.
 
-Every record of the source topic becomes its responses or exactly one dead letter, never both: of a list with one faulty
-response none is taken. A record that carries ids alone goes on as it came, for what they stand for to be fetched; it comes back
-as another record. Nothing here depends on other records, so there is no state and nothing that time brings.
+Every record of the raw topic becomes one of these, never two of them, and of a list with one faulty response none is taken:
+- its responses;
+- exactly one dead letter;
+- the same record again, on its way to be completed: one that carries ids alone, for what they stand for to be fetched, or one
+  that names no account, to the partition that knows its respondent (`agents.placing`). A list is sent there one by one.
 
-The account of a response is the first of these that is there: what its payload says; the header nps-account; what the settings
-say for its source; what they say for its respondent's e-mail domain; what they say for all.
+But for contacts nothing here depends on other records, and time brings nothing.
 """
 
 from collections import Counter
@@ -14,13 +15,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Final
 
+from agents.burying import bury
+from agents.contacts import Contacts
+from agents.placing import PLACED_HEADER, Accounts, Elsewhere, Placing, marked, step_of
 from schemas import forms, topics
 from schemas.cloudevents import TRACEPARENT
 from schemas.codec import dumps, loads
-from schemas.dead_letters import Reason, Unusable, dead_letter_headers
+from schemas.dead_letters import Reason, Unusable
 from schemas.validation import canonical
 from schemas.vendors import ADAPTERS, recognise
 from schemas.vendors.adapter import Adapter, Draft, Incomplete, SourceSettings
+from schemas.vendors.canonical import NAME as CANONICAL
 from streams.processor import Headers, Outbox, Record, State, StreamTime
 
 SOURCE_HEADER: Final = "nps-source"
@@ -44,7 +49,7 @@ class IntakeSettings:
     zone: tzinfo = UTC
     """Zone of vendors' times that come without one, unless their source says another. Canonical ones must have one."""
     account: str = ""
-    """The account of a response that neither its payload nor the header names; empty: it is a dead letter."""
+    """The account of a response that nothing else names; empty: it is a dead letter."""
     max_responses_per_record: int = 1_000
     """Longest list of responses in one record: some 300 KB, within a broker's usual bound for a record."""
 
@@ -56,11 +61,32 @@ class IntakeSettings:
             raise ValueError(f"max_responses_per_record: {self.max_responses_per_record} is less than 1")
 
 
+class _Source:
+    """One vendor's payloads under the settings."""
+
+    def __init__(self, adapter: Adapter, own: SourceSettings, settings: IntakeSettings) -> None:
+        self.name = adapter.NAME
+        self.zone = (own.zone or settings.zone) if adapter.VENDOR_TIMES else None
+        self.accounts = Accounts(own.account or None, settings.domains, settings.account or None)
+        self._adapter = adapter
+        self._settings = own
+
+    def drafts(self, payloads: Sequence[Any]) -> Sequence[Draft]:
+        """Those of all payloads. Raises `Unusable`, `Incomplete`."""
+        return [draft for payload in payloads for draft in self._adapter.adapt(payload, self._settings)]
+
+
+_Placed = tuple[dict[str, Any], Elsewhere | None]
+"""A canonical response; or one without an account, and where it has to be asked for."""
+
+
 class Intake:
     """The processor between `nps.responses.raw` and `nps.responses`."""
 
     name = "intake"
-    sources = (topics.RAW,)
+    sources = (topics.RAW, topics.CONTACTS)
+    leading = (topics.CONTACTS,)
+    """A state that is made anew must know whose contact somebody is before it reads what they said."""
 
     def __init__(self, settings: IntakeSettings = IntakeSettings()) -> None:
         self.settings = settings
@@ -70,34 +96,45 @@ class Intake:
         }
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
+        """Read the records in order."""
         adapted: Counter[str] = Counter()
+        contacts = Contacts(state)
+        placing = Placing(state, contacts)
         for record in batch:
             stage = "decode"
             try:
+                if record.topic == topics.CONTACTS:
+                    contacts.take(record)
+                    continue
                 headers = dict(record.headers) if record.headers else {}
                 payloads = self._payloads(record.value, headers)
                 stage = "adapt"
                 source = self._source(headers, payloads[0])
                 drafts = source.drafts(payloads)
                 stage = "validate"
-                responses = source.responses(drafts, _text(headers, ACCOUNT_HEADER))
+                account = _text(headers, ACCOUNT_HEADER)
+                placing.begin(len(drafts) == 1, step_of(headers), account, source.accounts)
+                placed = _placed(drafts, source, placing)
             except Incomplete:
-                _pass_on(record, source.name, outbox)
+                _send_to_fetch(record, source.name, outbox)
                 continue
             except Unusable as error:
-                _bury(record, stage, error.reason, error, outbox)
+                bury(record, stage, error, outbox, ours=PLACED_HEADER)
                 continue
             except MemoryError:
                 raise  # says something of this worker, nothing of the record
             except Exception as error:
                 # An adapter reads what others wrote: what it does not foresee must not stop the partition for ever.
-                _bury(record, stage, Reason.FAULT, error, outbox)
+                bury(record, stage, error, outbox, ours=PLACED_HEADER)
                 continue
-            adapted[source.name] += len(responses)
             passed_on: Headers = [header for header in record.headers if header[0] == TRACEPARENT] if headers else ()
-            for response in responses:
-                key = response["account_id"].encode()
-                outbox.send(topics.RESPONSES, key, dumps(response), record.timestamp, passed_on)
+            for response, elsewhere in placed:
+                if elsewhere is None:
+                    key = response["account_id"].encode()
+                    outbox.send(topics.RESPONSES, key, dumps(response), record.timestamp, passed_on)
+                    adapted[source.name] += 1
+                else:
+                    _send_on(record, elsewhere, None if len(placed) == 1 else response, passed_on, outbox)
         for name, amount in adapted.items():
             outbox.count("adapted", name, amount=amount)
 
@@ -120,7 +157,7 @@ class Intake:
             raise Unusable(Reason.TOO_LARGE, f"a list of {len(payload)} responses: at most {most} are accepted in one record")
         return payload
 
-    def _source(self, headers: Mapping[str, bytes | None], payload: Any) -> "_Source":
+    def _source(self, headers: Mapping[str, bytes | None], payload: Any) -> _Source:
         """The one that the header names, else the one whose adapter knows the shape."""
         name = _text(headers, SOURCE_HEADER)
         if name is not None:
@@ -134,52 +171,47 @@ class Intake:
         return self._sources[recognised.NAME]
 
 
-class _Source:
-    """One vendor's payloads under the settings."""
-
-    def __init__(self, adapter: Adapter, own: SourceSettings, settings: IntakeSettings) -> None:
-        self.name = adapter.NAME
-        self._adapter = adapter
-        self._settings = own
-        self._zone = (own.zone or settings.zone) if adapter.VENDOR_TIMES else None
-        self._account = own.account or None
-        self._domains = settings.domains
-        self._last_account = settings.account or None
-
-    def drafts(self, payloads: Sequence[Any]) -> Sequence[Draft]:
-        """Those of all payloads. Raises `Unusable`, `Incomplete`."""
-        return [draft for payload in payloads for draft in self._adapter.adapt(payload, self._settings)]
-
-    def responses(self, drafts: Sequence[Draft], account: str | None) -> Sequence[dict[str, Any]]:
-        """The canonical responses of all drafts; `account` is that of the header. Of several, the index of a faulty
-        one is in the message."""
-        if len(drafts) == 1:
-            return (self._response(drafts[0], account),)
-        responses = []
-        for index, draft in enumerate(drafts):
-            try:
-                responses.append(self._response(draft, account))
-            except Unusable as error:
-                raise Unusable(error.reason, f"[{index}].{error}") from error
-        return responses
-
-    def _response(self, draft: Draft, account: str | None) -> dict[str, Any]:
-        account = account or self._account
-        if account is None and self._domains:
-            account = self._domains.get(_domain_of(draft.get("respondent_id")))
-        return canonical(draft, self.name, self._zone, account or self._last_account)
+def _placed(drafts: Sequence[Draft], source: _Source, placing: Placing) -> Sequence[_Placed]:
+    """The responses of all drafts; where there are several, the index of a faulty one is in the message."""
+    if len(drafts) == 1:
+        return (_place(drafts[0], source, placing),)
+    placed = []
+    for index, draft in enumerate(drafts):
+        try:
+            placed.append(_place(draft, source, placing))
+        except Unusable as error:
+            raise Unusable(error.reason, f"[{index}].{error}") from error
+    return placed
 
 
-def _domain_of(respondent: Any) -> str:
-    """What follows the @ of an e-mail address; nothing for any other id."""
-    return respondent.rpartition("@")[2].strip().lower() if isinstance(respondent, str) and "@" in respondent else ""
+def _place(draft: Draft, source: _Source, placing: Placing) -> _Placed:
+    """The response of a draft. Raises `Unusable`."""
+    if draft.get("account_id") not in (None, ""):
+        return canonical(draft, source.name, source.zone, None), None
+    try:
+        return canonical(draft, source.name, source.zone, placing.account(draft.get("respondent_id"))), None
+    except Elsewhere as elsewhere:
+        response = canonical(draft, source.name, source.zone, account="?")
+        del response["account_id"]
+        return response, elsewhere
 
 
-def _pass_on(record: Record, source: str, outbox: Outbox) -> None:
+def _send_to_fetch(record: Record, source: str, outbox: Outbox) -> None:
     """Send a record that carries ids alone to be fetched, as it came, with the name of its vendor."""
     headers = [*((name, value) for name, value in record.headers if name != SOURCE_HEADER), (SOURCE_HEADER, source.encode())]
     outbox.send(topics.INCOMPLETE, record.key, record.value, record.timestamp, headers, route=record.partition)
     outbox.count("incomplete", source)
+
+
+def _send_on(record: Record, elsewhere: Elsewhere, response: dict[str, Any] | None, passed_on: Headers, outbox: Outbox) -> None:
+    """Send a response without an account where it has to be asked for; None: it is all there is in the record, which goes on as
+    it came."""
+    key = elsewhere.contact.encode()
+    if response is None:
+        outbox.send(topics.RAW, key, record.value, record.timestamp, marked(record.headers, elsewhere.step))
+    else:
+        headers = marked([*passed_on, (SOURCE_HEADER, CANONICAL.encode())], elsewhere.step)
+        outbox.send(topics.RAW, key, dumps(response), record.timestamp, headers)
 
 
 def _is_form(headers: Mapping[str, bytes | None]) -> bool:
@@ -191,10 +223,3 @@ def _text(headers: Mapping[str, bytes | None], name: str) -> str | None:
     """A header's text without surrounding white space; None where it is absent or empty."""
     value = headers.get(name)
     return value.decode(errors="replace").strip() or None if value else None
-
-
-def _bury(record: Record, stage: str, reason: Reason, error: Exception, outbox: Outbox) -> None:
-    """Send a record to the dead letters as it came, to the partition of its own number."""
-    headers = dead_letter_headers(record, stage, reason, error, str(error))
-    outbox.send(topics.DEAD_LETTERS, record.key, record.value, record.timestamp, headers, route=record.partition)
-    outbox.count("dead_letters", reason.value)

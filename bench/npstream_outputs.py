@@ -20,6 +20,10 @@ Reading = Callable[[str], Iterable[Stored]]
 def comparisons(settings: Settings, truth: Truth, read: Reading) -> Iterator[Comparison]:
     """Of every topic that the agents of these settings write to."""
     yield from _events(settings, truth, read)
+    if "intake" in settings.agents:
+        # Every payload is whole and names its account, and no CRM says anything.
+        for topic in (topics.INCOMPLETE, topics.CONTACTS, topics.ACCOUNTS):
+            yield compare_rows(topic, set(), last_values(read(topic)), lambda key, body: None)
     if "scoring" in settings.agents:
         yield _accounts(settings, truth, last_values(read(topics.ACCOUNT_ROLLUPS)))
         yield _cells(truth, last_values(read(topics.CELLS)))

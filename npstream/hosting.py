@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from agents.directory import Directory
 from agents.intake import Intake, IntakeSettings
 from agents.rollups import Rollups, RollupSettings
 from agents.scoring import Scoring, ScoringSettings
@@ -24,15 +25,25 @@ def _intake(settings: Settings) -> Processor:
 
 
 def _scoring(settings: Settings) -> Processor:
+    lengths = (settings.windows_days, settings.headline_days, settings.grace_days)
     sources = tuple(read_sources(settings.sources_file).adapters)
-    return Scoring(ScoringSettings(settings.windows_days, settings.headline_days, settings.grace_days, sources))
+    return Scoring(ScoringSettings(*lengths, alert_max_age_days=settings.alert_max_age_days, sources=sources))
+
+
+def _directory(settings: Settings) -> Processor:
+    return Directory()
 
 
 def _rollups(settings: Settings) -> Processor:
     return Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))
 
 
-PROCESSORS: dict[str, Callable[[Settings], Processor]] = {"intake": _intake, "scoring": _scoring, "rollups": _rollups}
+PROCESSORS: dict[str, Callable[[Settings], Processor]] = {
+    "intake": _intake,
+    "directory": _directory,
+    "scoring": _scoring,
+    "rollups": _rollups,
+}
 """How each agent is made. To add an agent, write it in `agents/` and name it here and in the setting `agents`."""
 
 

@@ -27,7 +27,7 @@ from npstream.settings_sources import (
 from schemas.topics import BY_NAME, PARTITIONS, RESPONSES
 from streams.connection import Connection
 
-AGENTS = ("intake", "scoring", "rollups")
+AGENTS = ("intake", "directory", "scoring", "rollups")
 """The agents there are, in the order of the flow."""
 SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 """Those that a user name and a password are enough for."""
@@ -182,11 +182,34 @@ class Settings:
         90, "the window whose NPS stands in events, gauges and lists: a quarter is what is reported", least=1
     )
     grace_days: int = setting(7, "history kept beyond twice the longest window, for responses that arrive late", least=0)
+    alert_max_age_days: int | None = setting(
+        14,
+        "older responses count, and bring no detractor, promoter or category change: so a backfill of years alerts nobody; "
+        "0 or empty: no limit",
+        least=0,
+    )
     source_zone: str = setting("UTC", "time zone of vendor times that name none, such as Europe/Berlin")
     default_account: str = setting("", "account of a response that names none; empty: it is a dead letter")
     sources_file: str = setting(
         "", "TOML file that says how each survey platform's payloads are read, with mappings of your own (docs/sources.md)"
     )
+
+    surveymonkey_url: str = setting(
+        "https://api.surveymonkey.com",
+        "where SurveyMonkey's API is: https://api.eu.surveymonkey.com for data in Europe",
+        group="fetch",
+    )
+    surveymonkey_token: str | None = setting(
+        None, "access token of an app of SurveyMonkey's, which may read responses and surveys", secret=True
+    )
+    qualtrics_url: str = setting("", "where Qualtrics' API is: https://DATACENTER.qualtrics.com")
+    qualtrics_token: str | None = setting(
+        None, "token of a user of Qualtrics, who may read the surveys' responses", secret=True
+    )
+    fetch_per_minute: int = setting(
+        100, "calls of a vendor's API, at most: SurveyMonkey allows 120 a minute to a private app", least=1
+    )
+    fetch_http_port: int = setting(9466, "port of the metrics of npstream fetch; 0 takes a free one", least=0, most=65_535)
 
     http_host: str = setting(
         "127.0.0.1", "where metrics and health are served: loopback, since there is no log-in", group="metrics"

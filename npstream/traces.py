@@ -13,7 +13,7 @@ import orjson
 
 from agents import keys
 from schemas.erasures import entry_key, respondent_hash
-from schemas.topics import ERASURES
+from schemas.topics import ACCOUNTS, ERASURES
 from streams.changelog import state_prefix
 from streams.processor import Record
 
@@ -39,7 +39,9 @@ class Respondent:
             key = (record.key or b"")[len(STATE) :]
             if key[:1] in _PERSONAL:
                 return self._of_these(self._kept(key, record.value))
-        return "" if self._anywhere(record) else None
+        if not self._anywhere(record):
+            return None
+        return self._of_these((record.key or b"").decode(errors="replace")) if record.topic == ACCOUNTS else ""
 
     def listed_in(self, record: Record) -> str | None:
         """The account of which a record of the list says that they are erased; None if it is about somebody else."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from npstream.settings import AGENTS
 from schemas import topics
 from streams.partitioner import partition_of
 from tests.conftest import Broker
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.kafka
 
 RESPONDENT, COMMENT = "planted-respondent@people.example", "planted words of a customer"
 KEPT, REMOVED = "account-kept", "account-removed"
-AGENTS = ("intake", "scoring", "rollups")
 COMPACTED_TIMEOUT_S = 60.0
 """Segments are closed after half a second and compacted a second later; the rest is for a busy machine."""
 

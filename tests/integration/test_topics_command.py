@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
 
 from npstream import cli
 from npstream.broker import HOST, EmbeddedBroker, free_port
-from npstream.settings import Settings
+from npstream.settings import AGENTS, Settings
 from npstream.topic_plan import planned_topics
 from schemas import topics
 from tests.kafka.broker import KafkaBroker
@@ -241,7 +241,7 @@ def test_check_finds_a_cluster_ready_and_warns_of_a_single_copy(empty_kafka: Sec
     assert code == 0
     assert {subject for subject, status in statuses.items() if status == "warning"} == {"replication", "min.insync.replicas"}
     assert {status for subject, status in statuses.items() if subject not in ("replication", "min.insync.replicas")} == {"ok"}
-    groups = {f"group npstream-{agent}" for agent in ("intake", "scoring", "rollups")}
+    groups = {f"group npstream-{agent}" for agent in AGENTS}
     assert {"broker", "transactions", "limits", "topic permissions", "transactional ids", *groups, *NAMES} <= statuses.keys()
 
 

@@ -36,7 +36,7 @@ def test_a_hundred_thousand_a_second_by_hand() -> None:
     assert plan.process_gb == pytest.approx(350 / 1024 + 1.0)
     assert plan.brokers_by["cores"] == pytest.approx(100_000 * 20 * 3 / 1e6 / 0.5 / 16)
     assert plan.brokers_by["disk writes"] == pytest.approx(100_000 * 1_500 * 3 / 2**20 / 250)
-    assert plan.brokers_by["partition copies"] == 14 * 24 * 3 / 4_000
+    assert plan.brokers_by["partition copies"] == 15 * 24 * 3 / 4_000
     assert (plan.brokers, plan.scarcest) == (3, "copies")
     assert plan.sockets == 72 * 4
     assert plan.transactions == 3 * 24 / 0.02

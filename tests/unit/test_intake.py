@@ -20,6 +20,7 @@ from schemas.vendors import ADAPTERS
 from schemas.vendors.adapter import Incomplete, SourceSettings
 from streams.draft import Kept
 from streams.processor import Headers, Outbox, Outgoing, StreamTime
+from streams.state import Identity, MemoryStore, StagedState
 from streams.test_driver import TestDriver
 from tests.golden_files import FOLDER
 from tests.payloads import FORMS, NAMES, payload, raw, raw_form
@@ -41,13 +42,6 @@ class Came:
     topic: str = topics.RAW
 
 
-class NoState:
-    """Intake keeps nothing: whatever it would do with a state is an error."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"intake used its state: {name}")
-
-
 class Taken(Outbox):
     """What intake made of records."""
 
@@ -58,8 +52,11 @@ class Taken(Outbox):
 
 
 def take(*records: Came, settings: IntakeSettings | None = None) -> Taken:
+    """At the only partition there is, by nobody's contacts."""
     intake, taken = Intake(settings) if settings else Intake(), Taken()
-    intake.process(records, NoState(), StreamTime(0, NOW), taken)  # type: ignore[arg-type]
+    state = StagedState(MemoryStore(), Identity(0, 1, "0"))
+    intake.process(records, state, StreamTime(0, NOW), taken)
+    assert not list(state.changes()), "a response leaves no trace in the state"
     return taken
 
 
@@ -324,7 +321,7 @@ def test_a_dead_letter_stays_in_the_partition_of_its_number() -> None:
 
 def test_time_brings_nothing() -> None:
     outbox = Taken()
-    Intake().tick(NOW, NoState(), outbox)  # type: ignore[arg-type]
+    Intake().tick(NOW, StagedState(MemoryStore(), Identity(0, 1, "0")), outbox)
     assert (outbox.events, outbox.facts, outbox.more) == ([], {}, False)
 
 

@@ -21,6 +21,8 @@ COMMANDS = [
     ("topics", "create"),
     ("topics", "check"),
     ("produce", "responses.jsonl"),
+    ("adapt", "responses.jsonl"),
+    ("fetch",),
     ("top", "--once"),
     ("top", "--json"),
     ("tail", "detractors", "--no-follow"),
