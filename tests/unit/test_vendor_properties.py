@@ -3,7 +3,8 @@
 from string import ascii_letters, digits
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import dumps
@@ -63,11 +64,28 @@ UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 
 @UNHURRIED
 @given(st.one_of(json_values, changed()), st.sampled_from(SETTINGS))
-@example({"survey_id": DEEP, "response_status": DEEP}, SETTINGS[1])
-@example({"event": {"SurveyID": DEEP}, "response": {"responseId": "r", "values": {"QID1": DEEP}}}, SETTINGS[1])
-@example({"event": {}, "response": {"survey_id": DEEP}, "survey": {"pages": DEEP}}, SETTINGS[1])
-@example({"response": {"survey_id": DEEP, "id": DEEP, "score": 1}, "account_token": DEEP}, SETTINGS[0])
 def test_any_json_is_drafts_or_a_reason_to_every_adapter(value: Any, how: SourceSettings) -> None:
+    check(value, how)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"survey_id": DEEP, "response_status": DEEP},
+        {"event": {"SurveyID": DEEP}, "response": {"responseId": "r", "values": {"QID1": DEEP}}},
+        {"event": {}, "response": {"survey_id": DEEP}, "survey": {"pages": DEEP}},
+        {"response": {"survey_id": DEEP, "id": DEEP, "score": 1}, "account_token": DEEP},
+        {"webhookId": "w", "event": "responseFinished", "data": {"surveyId": DEEP, "data": {"recommend": DEEP}}},
+    ],
+    ids=["a bare response", "an event", "a fetched response", "a mapping", "answers"],
+)
+def test_deep_nesting_is_a_reason_too(value: Any) -> None:
+    for how in SETTINGS:
+        check(value, how)
+
+
+def check(value: Any, how: SourceSettings) -> None:
+    """Every adapter makes drafts of it, or says why not, or what to fetch and from nowhere else."""
     for source, adapter in ADAPTERS.items():
         assert adapter.recognises(value) in (True, False)
         try:
