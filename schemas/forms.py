@@ -28,6 +28,8 @@ def loads_form(body: bytes) -> dict[str, Any]:
         )
     except ValueError as error:  # a UnicodeDecodeError is one
         raise Unusable(Reason.NOT_JSON, f"the body is not form-encoded: {error}") from error
+    if not pairs:
+        raise Unusable(Reason.EMPTY, "the form has no fields")
     fields: dict[str, Any] = {}
     for name, value in pairs:
         _put(fields, _path(name), _value(value))
@@ -69,7 +71,7 @@ def _put(fields: dict[str, Any], path: list[str], value: Any) -> None:
                 break
             inner.append(empty)
             inner = empty
-        elif isinstance(inner, dict):
+        elif isinstance(inner, dict) and (name != "" or inner is fields):
             if following is None:
                 inner[name] = value
                 return
