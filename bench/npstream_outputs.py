@@ -27,8 +27,9 @@ def comparisons(settings: Settings, truth: Truth, read: Reading) -> Iterator[Com
     if "scoring" in settings.agents:
         yield _accounts(settings, truth, last_values(read(topics.ACCOUNT_ROLLUPS)))
         yield _cells(truth, last_values(read(topics.CELLS)))
-        # Nobody is erased.
-        yield compare_rows(topics.ERASURES, set(), last_values(read(topics.ERASURES)), lambda key, body: None)
+        # Nobody is erased, and nothing is known of accounts.
+        for topic in (topics.ERASURES, topics.ACCOUNTS):
+            yield compare_rows(topic, set(), last_values(read(topic)), lambda key, body: None)
     if "rollups" in settings.agents:
         yield _segments(settings, truth, last_values(read(topics.SEGMENT_ROLLUPS)))
 

@@ -1,4 +1,4 @@
-"""npstream accounts on real brokers: what is loaded is there, at home, and scoring counts with it."""
+"""npstream accounts on real brokers: what is loaded is there, at home; what differs is sent, and nothing else."""
 
 import json
 from pathlib import Path
