@@ -529,6 +529,23 @@ def test_a_file_by_another_name_goes_on_where_states_are_together(sent: Sent) ->
     assert "b.csv: goes on after 1,500 rows" in run("--resume", "state", "b.csv")[2]
 
 
+def test_several_files_share_a_state_and_each_goes_on(sent: Sent) -> None:
+    sent.fails_at = 4000
+    Path("state").write_text('{"of another file": 7}')
+    names = [
+        write("a.csv", many(1000)),
+        write("b.csv", many(1500).replace("r-", "s-")),
+        write("c.csv", many(3000).replace("r-", "t-")),
+    ]
+    assert run("--resume", "state", *names)[0] == 2
+    assert sorted(json.loads(Path("state").read_text()).values()) == [7, 1000, 1000, 1500]
+    sent.fails_at = -1
+    before = len(sent.records)
+    assert run("--resume", "state", *names)[0] == 0
+    assert ids(sent)[before:] == [f"t-{n}" for n in range(1000, 3000)]
+    assert json.loads(Path("state").read_text()) == {"of another file": 7}
+
+
 def test_made_ids_are_the_same_after_an_interruption(sent: Sent) -> None:
     text = "account_id,score,responded_at\n" + "acme,9,2026-03-01\n" * 1200
     sent.fails_at = 700
