@@ -40,6 +40,8 @@ class Resume:
 
     def __init__(self, path: Path, key: str, named: bool) -> None:
         """`named`: whether the user has asked for this state file."""
+        if named and not os.access(path.parent, os.W_OK):
+            raise UserError(f"{path}: no folder that can be written; name another state file with --resume")
         self.path = path
         self._key = key
         self._named = named
