@@ -40,14 +40,14 @@ class Resume:
 
     def __init__(self, path: Path, key: str, named: bool) -> None:
         """`named`: whether the user has asked for this state file."""
+        if named and not os.access(path.parent, os.W_OK):
+            raise UserError(f"{path}: no folder that can be written; name another state file with --resume")
         self.path = path
-        self.rows = 0
         self._key = key
         self._named = named
         self._saved_at = time.monotonic()
         self._usable = True
-        self._all = self._read()
-        self.began_at: int = self._all.get(key, 0)
+        self.began_at: int = self._read().get(key, 0)
         """The rows that an earlier run had acknowledged."""
         self.rows = self.began_at
 
@@ -59,11 +59,11 @@ class Resume:
         now = time.monotonic()
         if self._usable and self.rows and (at_once or now - self._saved_at >= SAVE_EVERY_S):
             self._saved_at = now
-            self._write({**self._all, self._key: self.rows})
+            self._write({**self._read(), self._key: self.rows})
 
     def finished(self) -> None:
         """All of the file is acknowledged: nothing is left to go on with."""
-        left = {key: rows for key, rows in self._all.items() if key != self._key}
+        left = {key: rows for key, rows in self._read().items() if key != self._key}
         if left:
             self._write(left)
         else:
