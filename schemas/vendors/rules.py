@@ -100,7 +100,8 @@ class Rules:
                 raise MappingInvalid(f"{place}segments.{name}: no dimension: a-z, 0-9 and _, at most 40 of them")
         return cls(
             {name: _rule(name, given, f"{place}fields.{name}") for name, given in fields.items()},
-            {name: _rule(name, given, f"{place}segments.{name}") for name, given in segments.items()},
+            # A segment may have the name of a field, and is none of them.
+            {name: _rule(f"segments.{name}", given, f"{place}segments.{name}") for name, given in segments.items()},
         )
 
     def __or__(self, other: "Rules") -> "Rules":
