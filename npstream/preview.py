@@ -26,6 +26,8 @@ SHOWN: Final = 10
 def confirmed(name: str, plan: Plan, labels: Labels, yes: bool) -> Plan:
     """The plan by which a table is sent. What was guessed is shown, and used if somebody at the terminal, or `yes`, confirms
     it; otherwise what is left must be enough. Raises UserError, and CheckFailed for who says no."""
+    if plan.guessed and plan.missing(labels):
+        show(name, plan, labels)
     plan.complete(name, labels)
     if not plan.guessed:
         return plan

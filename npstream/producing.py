@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from npstream.failures import CheckFailed
 from npstream.files import Input, Row
-from npstream.files.plan import made_ids_line
+from npstream.files.plan import MADE_IDS
 from npstream.pace import Pace
 from npstream.reading_ahead import read_ahead
 from npstream.refusals import Refusals
@@ -103,7 +103,7 @@ class Producing:
                 advance()
             self.notes += refusals.lines()
         if made:
-            self.notes.append(f"{source.name}: {made_ids_line()} ({made:,} of them)")
+            self.notes.append(f"{source.name}: {made:,} without response_id: {MADE_IDS}")
         if source.ignored:
             self.notes.append(f"{source.name}: ignored columns {', '.join(source.ignored)} (--column COLUMN=FIELD uses one)")
 

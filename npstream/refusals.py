@@ -69,8 +69,7 @@ class Refusals:
         for reason, count in self.passed_over.items():
             yield f"{self.name}: passed over {count:,}: {reason} (the first is {self._first[reason]})"
         if self.refused:
-            noun = "row was" if self.refused == 1 else "rows were"
-            yield f"{self.name}: {self.refused:,} {noun} refused; they are in {self.path}, with the reasons"
+            yield f"{self.name}: {self.refused:,} refused: in {self.path}, with the reasons"
 
     def _keep(self, row: Row) -> None:
         if self._file is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from npstream.failures import UserError
-from npstream.files.looks import Look
+from npstream.files.looks import MOST, Look
 from schemas.events import Response
 from schemas.vendors.adapter import USUAL_SEGMENTS
 
@@ -59,12 +59,14 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 names both say the same, the surer one is it."""
 QUESTION_WORDS: Final = ("recommend", "nps")
 """In a question that is the name of a column, these ask for the score."""
+COMMENT_WORDS: Final = ("reason", "why", "feedback", "comment", "improve", "tellus")
+"""The same for the comment."""
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _FITS: Final[Mapping[str, tuple[Callable[[Look], bool], str]]] = {
-    "score": (lambda look: look.is_score, "whole numbers from 0 to 10"),
-    "responded_at": (lambda look: look.is_time, "dates or times"),
-    "updated_at": (lambda look: look.is_time, "dates or times"),
+    "score": (lambda look: look.is_score(), "whole numbers from 0 to 10"),
+    "responded_at": (lambda look: look.is_time(), "dates or times"),
+    "updated_at": (lambda look: look.is_time(), "dates or times"),
     "response_id": (lambda look: look.is_id, "all different, without blanks"),
 }
 """What the values of a guessed column must be, and how that is said."""
@@ -168,17 +170,22 @@ def _fits(field: str, look: Look) -> bool:
 def _values(field: str, look: Look) -> str:
     if field in _FITS and look.values:
         return f", its values are {_FITS[field][1]}"
-    return ", its values are e-mail addresses" if field == "respondent_id" and look.is_address else ""
+    return ", its values are e-mail addresses" if field == "respondent_id" and look.is_address() else ""
 
 
 def _asks_for_score(name: str, look: Look) -> bool:
-    return look.is_score and any(word in name for word in QUESTION_WORDS)
+    return look.is_score() and any(word in name for word in QUESTION_WORDS)
+
+
+def _asks_for_comment(name: str, look: Look) -> bool:
+    return look.is_text and any(word in name for word in COMMENT_WORDS)
 
 
 _BY_VALUES: Final[tuple[tuple[str, Callable[[str, Look], bool], Callable[[Look], str]], ...]] = (
     ("score", _asks_for_score, lambda look: f"its name asks for it, {look.scores:,} of {look.values:,} values are 0 to 10"),
-    ("score", lambda name, look: look.is_score, lambda look: "no other column has whole numbers from 0 to 10"),
-    ("respondent_id", lambda name, look: look.is_address, lambda look: "no other column has e-mail addresses"),
-    ("responded_at", lambda name, look: look.is_time and not look.is_score, lambda look: "no other column has dates or times"),
+    ("score", lambda name, look: look.is_score(MOST), lambda look: "no other column has whole numbers from 0 to 10"),
+    ("respondent_id", lambda name, look: look.is_address(MOST), lambda look: "no other column has e-mail addresses"),
+    ("responded_at", lambda name, look: look.is_time(MOST), lambda look: "no other column has dates or times"),
+    ("comment", _asks_for_comment, lambda look: "its name asks for it, its values are texts"),
 )
 """In this order: what is found by the name of the question, and what is the only column of its kind."""

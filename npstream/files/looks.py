@@ -10,8 +10,10 @@ from schemas.validation import SCORES
 
 SAMPLE_ROWS: Final = 1_000
 """Rows that are looked at: a column that looks like scores in so many is one."""
+HALF: Final = 0.5
+"""So large a part of the values must be what a column's name says; the rest may be faults, which are found row by row."""
 MOST: Final = 0.9
-"""So large a part of the values must look alike; the rest may be faults, which are found row by row."""
+"""The same where the name says nothing."""
 _ADDRESS: Final = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+")
 _ID_CHARS: Final = 64
 """What is longer, or has blanks, is a text and no id."""
@@ -31,25 +33,27 @@ class Look:
     """Short, and without blanks."""
     different: int = 0
 
-    @property
-    def is_score(self) -> bool:
-        return self._most(self.scores)
+    def is_score(self, part: float = HALF) -> bool:
+        return self._at_least(self.scores, part)
+
+    def is_address(self, part: float = HALF) -> bool:
+        return self._at_least(self.addresses, part)
+
+    def is_time(self, part: float = HALF) -> bool:
+        return self._at_least(self.times, part)
 
     @property
-    def is_address(self) -> bool:
-        return self._most(self.addresses)
-
-    @property
-    def is_time(self) -> bool:
-        return self._most(self.times)
+    def is_text(self) -> bool:
+        """Whether some value has blanks in it, or is long, and they are nothing else."""
+        return self.ids < self.values and not (self.is_score() or self.is_address() or self.is_time())
 
     @property
     def is_id(self) -> bool:
         """Whether every value is an id of its own."""
         return 0 < self.values == self.different == self.ids
 
-    def _most(self, count: int) -> bool:
-        return self.values > 0 and count >= MOST * self.values
+    def _at_least(self, count: int, part: float) -> bool:
+        return self.values > 0 and count >= part * self.values
 
 
 def look_at(cells: Iterable[Any]) -> Look:

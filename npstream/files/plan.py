@@ -1,13 +1,15 @@
 """How a table will be read, as it is shown to whoever has to confirm it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from npstream.failures import UserError
-from npstream.files.columns import SEGMENT_PREFIX, TIME_FIELDS, Column
+from npstream.files.columns import TIME_FIELDS, Column
 from npstream.files.labels import DateOrder, Labels
 
+MADE_IDS = "it is made of account, respondent, time, score and comment, so the same file sent again changes nothing"
+"""What is said of response_id where a file has none."""
 WIDEST = 40
 """Characters of a column's name that are shown."""
 
@@ -74,6 +76,9 @@ class Plan:
 
     def lines(self, labels: Labels) -> Iterator[str]:
         """Which column becomes which field and why, a line each, and what else will be done."""
+        if self.mapped:
+            yield f"the mapping reads the columns {', '.join(_cut(column.name, WIDEST) for column in self.columns)}"
+            return
         used = [column for column in self.columns if column.field is not None]
         width = min(max((len(column.name) for column in used), default=0), WIDEST)
         field_width = max((len(column.field or "") for column in used), default=0)
@@ -87,17 +92,7 @@ class Plan:
             dates = self.order_why or "day and month cannot be mixed up"
             yield f"times without a zone are those of {self.zone}; dates: {dates}"
         if self.makes_ids:
-            yield made_ids_line()
-
-
-def made_ids_line() -> str:
-    """What is said where a file has no ids."""
-    return "response_id is made of account, respondent, time, score and comment, so the same file sent again changes nothing"
-
-
-def segments_of(columns: Sequence[Column]) -> list[str]:
-    """The dimensions among the columns."""
-    return [c.field.removeprefix(SEGMENT_PREFIX) for c in columns if c.field and c.field.startswith(SEGMENT_PREFIX)]
+            yield f"no column is response_id: {MADE_IDS}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -25,15 +25,15 @@ class Responses:
         self._identity = Identity()
         self._headers = labels.headers(canonical=True)
 
-    def of_draft(self, where: str, draft: Mapping[str, Any], original: Any) -> Row:
+    def of_draft(self, where: str, draft: Mapping[str, Any]) -> Row:
         """The row of a draft that a table's columns made."""
         try:
             response, made = self._response(draft, None, None)
         except Unusable as error:
-            return Row(where, refused=str(error), original=original, of_table=True)
+            return Row(where, refused=str(error))
         return Row(where, (canonical_record(response, self._labels.account, self._headers),), made_id=made)
 
-    def of_payload(self, where: str, payload: Any, of_table: bool = False) -> Row:
+    def of_payload(self, where: str, payload: Any) -> Row:
         """The row of a payload that the mapping reads."""
         mapping, zone = self._labels.mapping, self._labels.zone
         if mapping is None:
@@ -44,7 +44,7 @@ class Responses:
         except Unusable as error:
             if error.reason in PASSED_OVER:
                 return Row(where, passed_over=f"{error.reason.value}: {error}")
-            return Row(where, refused=str(error), original=payload, of_table=of_table)
+            return Row(where, refused=str(error), original=payload)
         records = tuple(canonical_record(response, self._labels.account, self._headers) for response, _ in found)
         return Row(where, records, made_id=any(made for _, made in found))
 

@@ -1,5 +1,6 @@
 """How a mapping finds one field: the ways that lead to it, tried in order, each of which can be told."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +26,8 @@ _SHOWN: Final = 100
 
 _INTERPRETER: Final = TreeInterpreter()
 """One for all paths: it keeps nothing of a payload, and making one takes as long as a short path."""
+_NAMES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
+"""A path of unquoted identifiers, in JMESPath's grammar."""
 
 Given = str | list[str] | Field
 """A field as a mapping file has it."""
@@ -123,12 +126,28 @@ def _rule(name: str, given: Given, place: str) -> Rule:
     return Rule(name, given, tuple((path, compiled(place, path)) for path in paths), convert)
 
 
+def _walk(names: tuple[str, ...]) -> Look:
+    """What JMESPath does with names alone, in a tenth of its time: most paths are nothing else."""
+
+    def look(scope: Any) -> Any:
+        for name in names:
+            if not isinstance(scope, dict):
+                return None
+            scope = scope.get(name)
+        return scope
+
+    return look
+
+
 def compiled(place: str, path: str) -> Look:
     """A path of a mapping file, from a place there. Raises MappingInvalid."""
     try:
         parsed = jmespath.compile(path).parsed
     except Exception as error:  # the library's own, and Python's for what is nested too deep
         raise MappingInvalid(f"{place}: {path!r:.{_SHOWN}} is no JMESPath: {one_line(error)}") from error
+
+    if _NAMES.fullmatch(path):
+        return _walk(tuple(path.split(".")))
 
     def look(scope: Any) -> Any:
         try:

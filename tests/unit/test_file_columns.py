@@ -68,9 +68,13 @@ GUESSES: list[tuple[dict[str, Sequence[Any]], dict[str, str | None]]] = [
             "Date": "responded_at", "Feedback": "comment",
         },
     ),
+    (
+        {"How likely are you to recommend us?": ["9", "n/a"], "What is the main reason?": TEXTS, "Team": ["a b", "c"]},
+        {"How likely are you to recommend us?": "score", "What is the main reason?": "comment", "Team": None},
+    ),
     ({"#": IDS, "Submit Date (UTC)": DAYS}, {"#": "response_id", "Submit Date (UTC)": "responded_at"}),
     ({"Would you recommend us?": SCORES, "Ease": SCORES}, {"Would you recommend us?": "score", "Ease": None}),
-    ({"Answer 1": SCORES, "Wer?": MAILS, "Wann?": DAYS}, {"Answer 1": "score", "Wer?": "respondent_id", "Wann?": "responded_at"}),
+    ({"Answer": SCORES, "Wer?": MAILS, "Wann?": DAYS}, {"Answer": "score", "Wer?": "respondent_id", "Wann?": "responded_at"}),
     ({"One": SCORES, "Other": SCORES, "From": DAYS, "To": DAYS}, {"One": None, "Other": None, "From": None, "To": None}),
     ({"Score": TEXTS, "Date": TEXTS, "ID": TEXTS}, {"Score": "score", "Date": None, "ID": None}),
     ({"Date": DAYS, "Response Date": DAYS}, {"Date": None, "Response Date": "responded_at"}),
@@ -102,6 +106,7 @@ def test_what_was_said_comes_before_names_and_names_before_guesses() -> None:
         ({"x": SCORES}, "no other column has whole numbers from 0 to 10"),
         ({"email": MAILS}, "its name is usual for it, its values are e-mail addresses"),
         ({"x": MAILS}, "no other column has e-mail addresses"),
+        ({"What is the reason?": TEXTS}, "its name asks for it, its values are texts"),
         ({"x": DAYS}, "no other column has dates or times"),
         ({"Comments": TEXTS}, "its name is usual for it"),
         ({"Plan": ["pro"]}, "its name is that of a usual segment"),
@@ -149,4 +154,4 @@ def test_a_plan_says_what_will_be_done() -> None:
     assert lines[0].split() == ["c0", "is", "score"]
     assert "account_id: of none; it has to be known by the respondent" in lines
     assert "times without a zone are those of UTC; dates: day and month cannot be mixed up" in lines
-    assert lines[-1].startswith("response_id is made of account, respondent, time, score and comment")
+    assert lines[-1].startswith("no column is response_id: it is made of account, respondent, time, score and comment")

@@ -20,7 +20,7 @@ from npstream import preview, resuming
 from npstream.cli import cli
 from npstream.commands import produce
 from npstream.failures import UserError, explain
-from npstream.files import Labels, opened
+from npstream.files import Labels, Row, opened
 from npstream.raw_record import RawRecord
 from tests.spreadsheets import xlsx
 
@@ -135,7 +135,7 @@ def write(name: str, content: str | bytes) -> str:
 def test_without_a_terminal_a_guess_is_not_sent_and_what_to_say_is_said(sent: Sent) -> None:
     code, out, err = run(write("export.csv", EXPORT))
     assert (code, out, sent.records) == (2, "", [])
-    assert "How likely are you to recommend us?  is  score          its name asks for it, 2 of 2 values are 0 to 10" in err
+    assert "How likely are you to recommend us?  is  score          its name asks for it, 2 of 2 values are 0 to 10\n" in err
     assert "not used: Agent" in err
     assert "export.csv: these columns are guesses: go on with --yes, or say it: --column Submitted=responded_at" in err
     assert "--column 'How likely are you to recommend us?=score'" in err
@@ -296,8 +296,7 @@ def test_a_file_without_ids_has_the_same_ones_each_time_and_says_so(sent: Sent) 
     run(write("again.csv", text))
     ids = [one["response_id"] for one in sent.values()]
     assert (ids[:2], len(set(ids))) == (ids[2:], 2)
-    assert "a.csv: response_id is made of account, respondent, time, score and comment" in err
-    assert "(2 of them)" in err
+    assert "a.csv: 2 without response_id: it is made of account, respondent, time, score and comment" in err
 
 
 @pytest.mark.parametrize("change", ["globex,u-1,9,2026-03-01,Good", "acme,u-2,9,2026-03-01,Good", "acme,u-1,9,2026-03-02,Good"])
@@ -409,7 +408,7 @@ def test_faulty_rows_are_left_out_counted_and_kept(sent: Sent) -> None:
     assert (code, [one["response_id"] for one in sent.values()]) == (0, ["r-1", "r-5"])
     assert out.endswith(", 3 refused\n")
     assert "a.csv: row 4 refused: responded_at: 'soon' is no time" in err
-    assert err.endswith("a.csv: 3 rows were refused; they are in a.csv.refused.csv, with the reasons\n")
+    assert err.endswith("a.csv: 3 refused: in a.csv.refused.csv, with the reasons\n")
     kept = list(csv.DictReader(Path("a.csv.refused.csv").read_text().splitlines()))
     assert [row["response_id"] for row in kept] == ["r-2", "r-3", "r-4"]
     assert kept[2]["responded_at"] == "2026-03-01,more"
@@ -594,3 +593,38 @@ def test_any_rows_come_back_from_a_table_and_from_lines(
     for name in ("a.csv", "a.xlsx", "a.jsonl"):
         with opened(str(folder / name), Labels()) as source:
             assert [json.loads(record.value or b"") for row in source for record in row.records] == rows
+
+
+# ------------------------------------------------------------------------------------------------------------ damaged files
+
+DAMAGED = {
+    "a.xlsx": as_xlsx(ROWS),
+    "a.csv": EXPORT.encode(),
+    "a.csv.gz": gzip.compress(EXPORT.encode()),
+    "b.csv": EXPORT.encode("utf-16"),
+    "a.json": FORMS["a.json"],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    content = bytearray(DAMAGED[name])
+    for at in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
+        content[at] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / name
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
+    found: list[Row] = []
+    refused = ""
+    try:
+        with opened(str(path), Labels()) as source:
+            source.plan()
+        with opened(str(path), Labels(account="acme")) as source:
+            found = list(source)
+    except UserError as error:
+        refused = str(error)
+    assert "\n" not in refused
+    assert str(path) in refused or not refused
+    assert all(row.where and (row.records or row.refused) for row in found)
