@@ -78,7 +78,10 @@ def _merged(before: Document, row: Row) -> Document:
 
 
 def _check(document: Document) -> None:
-    value = orjson.dumps(document)
+    try:
+        value = orjson.dumps(document)
+    except TypeError as error:
+        raise ValueError("it is nested too deeply") from error
     if len(value) > RECORD_BYTES:
         raise ValueError(f"{len(value):,} bytes, more than the {RECORD_BYTES:,} that a record may have")
     facts = read_facts(value)

@@ -64,15 +64,19 @@ class Rows:
 
 
 def read_accounts(name: str, columns: Mapping[str, str]) -> Rows:
-    """Read a file. `columns` says which field a column or member is, where its name does not; a dimension is `segments.NAME`.
+    """Read a file. Raises OSError if it cannot be opened, and UserError as `parse_accounts` does."""
+    return parse_accounts(name, Path(name).read_bytes(), columns)
 
-    Raises UserError with every fault, and OSError if the file cannot be opened."""
+
+def parse_accounts(name: str, data: bytes, columns: Mapping[str, str]) -> Rows:
+    """What is in a file. `columns` says which field a column or member is, where its name does not; a dimension is
+    `segments.NAME`. Raises UserError with every fault."""
     for column, target in columns.items():
         if not _known(target):
             fields = ", ".join(sorted(FIELDS | {ACCOUNT_ID}))
             raise UserError(f"--map {column}={target}: no such field; fields are {fields} and segments.NAME")
     try:
-        text = Path(name).read_bytes().decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: not UTF-8 ({error.reason} at byte {error.start:,}); save it as UTF-8") from error
     rows = list(_json(name, text) if text.lstrip()[:1] in ("{", "[") else _csv(name, text))

@@ -44,12 +44,12 @@ class Facts:
         """`starts`: the first offset of each partition. Records are in order within each partition."""
         self._partitions = partitions
         self._of: dict[str, list[Fact]] = defaultdict(list)
-        self._next = dict.fromkeys(range(partitions), 0)
         self._gaps = {partition for partition, start in starts.items() if start > 0}
+        following: dict[int, int] = defaultdict(int)
         for record in records:
-            if record.offset != self._next[record.partition]:
+            if record.offset != following[record.partition]:
                 self._gaps.add(record.partition)
-            self._next[record.partition] = record.offset + 1
+            following[record.partition] = record.offset + 1
             account = (record.key or b"").decode(errors="replace")
             if home_of(account, partitions) == record.partition:
                 self._of[account].append(_fact(record.value))
@@ -73,7 +73,7 @@ def told_by(scored: Iterable[SentRecord]) -> Told:
     found: dict[tuple[int, str, str], list[dict[str, Any]]] = defaultdict(list)
     for sent in scored:
         event = json.loads(sent.value or b"{}")
-        if event["change"] != "retraction":
+        if event.get("change") != "retraction":
             found[sent.timestamp, event["account_id"], event["response_id"]].append(event)
 
     def told(record: SourceRecord, arrival: Arrival) -> Mapping[str, str] | None:

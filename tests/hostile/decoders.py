@@ -9,12 +9,15 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from agents import cells, keys, responses, rollups, sources
+from agents.facts import decode_facts
 from agents.history import History
 from agents.rollups import Rollups
 from agents.scoring import Scoring
 from agents.versions import decode_known
 from agents.windows import Spans, Table, check_windows
 from npstream import dead_letters, record_view, recount, verification
+from npstream.account_changes import usable
+from npstream.account_files import parse_accounts
 from npstream.board import ORDERS, Board
 from npstream.failures import UserError
 from npstream.files import Input, Labels
@@ -22,6 +25,7 @@ from npstream.settings import Settings
 from npstream.settings_sources import SettingsError, declared
 from npstream.tables_view import Pulse, page, screen
 from schemas import codec, topics
+from schemas.accounts import read_facts
 from schemas.dead_letters import Unusable
 from schemas.validation import canonical
 from schemas.vendors import ADAPTERS, recognise
@@ -177,6 +181,10 @@ DECODERS: Final = (
     Decoder("cell key in the value", lambda record: cells.read_key(record.value), Unusable),
     Decoder("cell responses", lambda record: cells.read_responses(record.value or b""), Unusable),
     Decoder("cell respondents", lambda record: cells.read_respondents(SPANS, record.value or b""), Unusable),
+    Decoder("facts", lambda record: read_facts(record.value or b""), Unusable),
+    Decoder("state: facts", lambda record: decode_facts(record.value or b""), UnfitState),
+    Decoder("accounts load", lambda record: parse_accounts("a", record.value or b"", {}), UserError),
+    Decoder("accounts list", lambda record: usable(record.value)),
     Decoder("meta", lambda record: Meta.decode(record.value or b""), ChangelogUnreadable),
     Decoder("position", lambda record: Position.decode(record.value or b""), ChangelogUnreadable),
     Decoder("changelog", _restore, ChangelogUnreadable),

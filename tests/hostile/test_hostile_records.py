@@ -36,7 +36,7 @@ def test_what_once_did_harm_does_none(name: str) -> None:
 
 
 def test_every_decoder_accepts_something_and_refuses_something() -> None:
-    source = Records(9)
+    source = Records(12)
     accepted, refused = set(), set()
     for number in range(1_800):
         record = source.kinds[list(source.kinds)[number % len(source.kinds)]]()

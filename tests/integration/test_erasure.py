@@ -77,7 +77,7 @@ def counted(world: World, account: str) -> tuple[int, int] | None:
 
 def test_who_is_erased_is_gone_and_stays_away(kafka: Broker, app_id: str, tmp_path: Path) -> None:
     changelogs = [f"{app_id}-{agent}-changelog" for agent in AGENTS]
-    compacted = [*changelogs, topics.ACCOUNT_ROLLUPS, topics.SEGMENT_ROLLUPS, topics.CELLS, topics.ERASURES]
+    compacted = [*changelogs, topics.ACCOUNT_ROLLUPS, topics.SEGMENT_ROLLUPS, topics.CELLS, topics.ERASURES, topics.ACCOUNTS]
     world = World(kafka.bootstrap, app_id, configs=dict.fromkeys([changelogs[1], topics.ERASURES], AT_ONCE))
     other = {"respondent_id": "somebody else", "comment": None}
     with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
