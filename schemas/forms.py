@@ -21,10 +21,15 @@ _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 def loads_form(body: bytes) -> dict[str, Any]:
-    """The fields of a body. Raises `Unusable` for one that is none, or that gives one name two shapes."""
+    """The fields of a body; the end of the line that a file has is none of it. Raises `Unusable` for one that is none, or that
+    gives one name two shapes."""
     try:
         pairs = parse_qsl(
-            body.decode(), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=MOST_FIELDS
+            body.decode().rstrip("\r\n"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
         )
     except ValueError as error:  # a UnicodeDecodeError is one
         raise Unusable(Reason.NOT_JSON, f"the body is not form-encoded: {error}") from error

@@ -13,14 +13,14 @@ from typing import Any, Final
 from schemas.dead_letters import Reason, Unusable
 from schemas.vendors.adapter import Draft, SourceSettings, id_text, properties_of, respondent, segments_of
 from schemas.vendors.answers import answers_in
-from schemas.vendors.mapping_file import Field, MappingFile, MappingInvalid, field_of, reason_of
+from schemas.vendors.mapping_file import Field, MappingFile, MappingInvalid, Survey, field_of, reason_of
 from schemas.vendors.pairs import as_object
 from schemas.vendors.rules import PROPERTIES, QUESTIONS, Found, Item, Rules, compiled
 
 MOST_ITEMS: Final = 1_000
 """That one payload may hold: as many as a list of canonical responses."""
 IDS: Final = ("response_id", "account_id", "respondent_id", "updated_at")
-"""The fields of a retraction; the respondent is there because an account may be known by him alone."""
+"""The fields of a retraction; the respondent is there because an account may be known by that alone."""
 
 NEEDED: Final = ("response_id", "score", "responded_at")
 """Fields that a mapping must fill; the account may come from elsewhere."""
@@ -123,7 +123,7 @@ def _true(value: Any) -> bool:
 
 
 def _one_person(response: Response) -> Response:
-    """With the respondent as the one person that he is, however he is written."""
+    """With the respondent's id in the one form that it has however it was written."""
     if "respondent_id" in response:
         given = response["respondent_id"]
         response["respondent_id"] = replace(given, value=respondent(given.value))
@@ -146,12 +146,20 @@ def _check_fields(mapping: MappingFile) -> None:
     for name in NEEDED:
         if name not in mapping.fields and not any(name in survey.fields for survey in mapping.surveys.values()):
             raise MappingInvalid(f"fields.{name}: missing; every response needs one")
-    surveys = ((f"surveys.{survey}.", one.fields) for survey, one in mapping.surveys.items())
-    for place, fields in (("", mapping.fields), *surveys):
-        for name, short in fields.items():
+    parts: dict[str, MappingFile | Survey] = {"": mapping}
+    parts |= {f"surveys.{survey}.": one for survey, one in mapping.surveys.items()}
+    for place, part in parts.items():
+        ways = {f"fields.{name}": given for name, given in part.fields.items()}
+        ways |= {f"segments.{name}": given for name, given in part.segments.items()}
+        for name, short in ways.items():
             given = field_of(short)
             if given.answer and not mapping.answers:
-                raise MappingInvalid(f"{place}fields.{name}: answer needs to know where the answers are: set answers")
-            by_settings = (name in PROPERTIES and mapping.properties) or (name in QUESTIONS and mapping.answers)
-            if not given.path and not given.answer and given.constant is None and not by_settings:
-                raise MappingInvalid(f"{place}fields.{name}: nothing leads to it: give a path, an answer or a constant")
+                raise MappingInvalid(f"{place}{name}: answer needs to know where the answers are: set answers")
+            if not given.path and not given.answer and given.constant is None and name not in _by_settings(mapping):
+                raise MappingInvalid(f"{place}{name}: nothing leads to it: give a path, an answer or a constant")
+
+
+def _by_settings(mapping: MappingFile) -> set[str]:
+    """Fields that a source's settings can lead to."""
+    found = {*(PROPERTIES if mapping.properties else ()), *(QUESTIONS if mapping.answers else ())}
+    return {f"fields.{name}" for name in found}

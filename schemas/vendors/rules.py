@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jmespath
+from jmespath.visitor import TreeInterpreter
 
 from schemas.dead_letters import Reason, Unusable
 from schemas.events import MAX_SEGMENTS
@@ -23,6 +24,8 @@ QUESTIONS: Final = {"score": "score_fields", "comment": "comment_fields"}
 _SHOWN: Final = 100
 """Characters of a faulty path that a message shows."""
 
+_INTERPRETER: Final = TreeInterpreter()
+"""One for all paths: it keeps nothing of a payload, and making one takes as long as a short path."""
 _NAMES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 """A path of unquoted identifiers, in JMESPath's grammar."""
 
@@ -104,7 +107,8 @@ class Rules:
                 raise MappingInvalid(f"{place}segments.{name}: no dimension: a-z, 0-9 and _, at most 40 of them")
         return cls(
             {name: _rule(name, given, f"{place}fields.{name}") for name, given in fields.items()},
-            {name: _rule(name, given, f"{place}segments.{name}") for name, given in segments.items()},
+            # A segment may have the name of a field, and is none of them.
+            {name: _rule(f"segments.{name}", given, f"{place}segments.{name}") for name, given in segments.items()},
         )
 
     def __or__(self, other: "Rules") -> "Rules":
@@ -138,7 +142,7 @@ def _walk(names: tuple[str, ...]) -> Look:
 def compiled(place: str, path: str) -> Look:
     """A path of a mapping file, from a place there. Raises MappingInvalid."""
     try:
-        search = jmespath.compile(path).search
+        parsed = jmespath.compile(path).parsed
     except Exception as error:  # the library's own, and Python's for what is nested too deep
         raise MappingInvalid(f"{place}: {path!r:.{_SHOWN}} is no JMESPath: {one_line(error)}") from error
 
@@ -147,7 +151,7 @@ def compiled(place: str, path: str) -> Look:
 
     def look(scope: Any) -> Any:
         try:
-            return search(scope)
+            return _INTERPRETER.visit(parsed, scope)
         except MemoryError:
             raise  # says something of this process, nothing of the payload
         except Exception as error:

@@ -22,8 +22,8 @@ def payload(name: str) -> Any:
 
 
 def raw_form(name: str) -> bytes:
-    """A form-encoded payload as it travels: without the end of the line that the file has."""
-    return (FOLDER / f"{name}.form").read_bytes().rstrip(b"\n")
+    """A form-encoded payload as it travels, and the end of a line."""
+    return (FOLDER / f"{name}.form").read_bytes()
 
 
 def form(name: str) -> Any:

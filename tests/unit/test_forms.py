@@ -19,6 +19,8 @@ from schemas.forms import MOST_FIELDS, MOST_LEVELS, loads_form
         (b"a=", {"a": ""}),
         (b"a=1&b=2", {"a": "1", "b": "2"}),
         (b"a=1&a=2", {"a": "2"}),
+        (b"a=1\r\n", {"a": "1"}),
+        (b"a=x%0A", {"a": "x\n"}),
         (b"a=x%20y+z%2B", {"a": "x y z+"}),
         (b"a=%C3%A9", {"a": "é"}),
         (b"a[b]=1&a[c]=2", {"a": {"b": "1", "c": "2"}}),

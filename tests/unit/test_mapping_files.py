@@ -44,6 +44,8 @@ def made(text: str) -> MappingAdapter:
         (WHOLE + '[surveys.s.fields]\ncomment = "["', "surveys.s.fields.comment: '[' is no JMESPath: "),
         (WHOLE + "comment = {}", "fields.comment: nothing leads to it: give a path, an answer or a constant"),
         (WHOLE + 'comment = { answer = ["x"] }', "fields.comment: answer needs to know where the answers are: set answers"),
+        (WHOLE + "[segments]\nplan = {}", "segments.plan: nothing leads to it"),
+        (WHOLE + '[segments]\nplan = { answer = ["x"] }', "segments.plan: answer needs to know where the answers are"),
         (WHOLE + "[surveys.s.fields]\nlocale = {}", "surveys.s.fields.locale: nothing leads to it"),
         (WHOLE + '[segments]\nPlan = "x"', "segments.Plan: no dimension: a-z, 0-9 and _, at most 40 of them"),
         (WHOLE + "[segments]\n" + "".join(f's{n} = "x"\n' for n in range(21)), "segments: 21 of them, at most 20 are counted"),

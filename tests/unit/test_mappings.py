@@ -160,6 +160,14 @@ def test_segments_are_those_of_the_mapping_before_those_among_the_properties() -
     assert one(adapter, given | {"level": None})["segments"]["plan"] == "free"
 
 
+def test_a_segment_may_have_the_name_of_a_field() -> None:
+    adapter = desk(FIELDS + '[segments]\ncomment = "floor"\nscore = "level"\naccount_id = "site"', 'properties = "custom"\n')
+    given = TICKET | {"floor": 3, "level": "high", "site": "north", "custom": {"account_id": "initech"}}
+    found = one(adapter, given)
+    assert found["segments"] == {"comment": "3", "score": "high", "account_id": "north"}
+    assert found["account_id"] == "initech"
+
+
 def test_ids_among_the_properties_come_before_those_of_the_mapping() -> None:
     adapter = desk(FIELDS + 'respondent_id = "who"', 'properties = "custom"\n')
     given = TICKET | {"who": " A@B.example", "custom": {"Account ID": "initech", "user_id": "u-1"}}

@@ -45,7 +45,7 @@ def test_every_vendor_has_a_page_and_every_page_a_vendor() -> None:
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_page_has_the_four_parts(vendor: str) -> None:
     assert tuple(re.findall(r"^## (.*)$", page(vendor), re.MULTILINE)) == PARTS
-    assert f"https://YOUR-GATEWAY/webhooks/{vendor}" in part(page(vendor), "There")
+    assert f"https://YOUR-HOST/webhooks/{vendor}" in part(page(vendor), "There")
     assert f"`{vendor}=" in part(page(vendor), "Here")
 
 
