@@ -15,6 +15,7 @@ from npstream.settings_sources import PREFIX, declared, nearest
 COMMANDS = {
     "demo": "Show it all: embedded broker, worker, a year of responses, live tables.",
     "worker": "Run the agents: responses in, scores and events out.",
+    "gateway": "Take webhooks and responses over HTTP, and send them to Kafka.",
     "broker": "Run the embedded broker, for trying things out.",
     "topics": "Show, create and check the topics.",
     "produce": "Send responses from a file to Kafka.",
