@@ -7,12 +7,14 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match, Route
 
 from npstream.gateway.configuration import Rules
 from npstream.gateway.limits import InFlight, Rate
 from npstream.gateway.metrics import GatewayMetrics
 from npstream.gateway.openapi import RESPONSES, WEBHOOK, Accepted, answers, completed
 from npstream.gateway.reception import Reception
+from npstream.gateway.refusals import Refused
 from npstream.gateway.responses import Responses
 from npstream.gateway.sink import Sink
 from npstream.gateway.webhooks import Webhooks
@@ -61,6 +63,7 @@ def create_app(rules: Rules, limits: Limits, sink: Sink, metrics: GatewayMetrics
         return await responses.receive(request)
 
     _health_paths(app, sink, metrics)
+    app.add_exception_handler(405, _other_method)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
@@ -108,6 +111,14 @@ def _health_paths(app: FastAPI, sink: Sink, metrics: GatewayMetrics) -> None:
     @app.get("/metrics", response_class=PlainTextResponse, summary="For Prometheus")
     async def scrape() -> Response:
         return Response(generate_latest(metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+async def _other_method(request: Request, error: Exception) -> Response:
+    """405, with all methods of the path: Starlette names those of its first route alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    allowed = sorted({method for route in matching for method in route.methods or ()})
+    return Refused(405, f"this path takes {', '.join(allowed)}", allow=", ".join(allowed)).response()
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

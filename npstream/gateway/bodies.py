@@ -54,14 +54,16 @@ def _too_long(most_bytes: int) -> Refused:
 
 
 def is_form(headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether a body is form-encoded: its headers say so, and it does not begin like JSON. Clients such as curl call everything a
-    form that they are not told more about."""
+    """Whether a body is form-encoded: its headers say so, and it does not begin like JSON. Clients such as curl call everything
+    a form that they are not told more about."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == forms.CONTENT_TYPE and not _begins_like_json(body)
 
 
 def check_readable(form: bool, body: bytes) -> None:
     """Whether intake can read it, with intake's own readers: some microseconds. Raises Refused with 422."""
+    if not body:
+        raise Refused(422, "the body is empty")
     try:
         if form:
             forms.loads_form(body)

@@ -65,7 +65,7 @@ WEBHOOK: Final[Json] = {
         "description": "The vendor's payload. Its signature, shared secret or token proves who sends it.",
         "content": {
             "application/json": {"schema": {"type": ["object", "array"]}},
-            forms.CONTENT_TYPE: {"schema": {"type": "object"}},
+            forms.CONTENT_TYPE: {"schema": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}},
         },
     }
 }
@@ -75,8 +75,9 @@ RESPONSES: Final[Json] = {
     "security": [{BEARER: []}],
     "requestBody": {
         "required": True,
-        "description": "One response or retraction, or a list of them. docs/payloads.md says what else is taken as a value, such "
-        "as epoch numbers for times. A response_id that comes again is a duplicate or a correction, so a request may be repeated.",
+        "description": "One response or retraction, or a list of them. docs/payloads.md says what else is taken as a value, "
+        "such as epoch numbers for times. A response_id that comes again is a duplicate or a correction: a request may be "
+        "repeated.",
         "content": {
             "application/json": {
                 "schema": {

@@ -22,6 +22,7 @@ class Refused(Exception):
         index: int | None = None,
         retry_after_s: float | None = None,
         challenge: str | None = None,
+        allow: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -33,6 +34,8 @@ class Refused(Exception):
         self.retry_after_s = retry_after_s
         self.challenge = challenge
         """What proof is asked for, with 401."""
+        self.allow = allow
+        """Which methods there are, with 405."""
 
     def response(self) -> Response:
         """As it is sent."""
@@ -46,6 +49,8 @@ class Refused(Exception):
             headers["retry-after"] = str(max(1, math.ceil(self.retry_after_s)))  # RFC 9110, section 10.2.3: whole seconds
         if self.challenge is not None:
             headers["www-authenticate"] = self.challenge
+        if self.allow is not None:
+            headers["allow"] = self.allow
         return json_response(body, self.status, headers)
 
 

@@ -36,7 +36,7 @@ class Server(uvicorn.Server):
     """Ends when it is told to, without raising the signal once more as uvicorn does: that would not be exit code 0."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # uvicorn calls it a Generator
+    def capture_signals(self) -> Iterator[None]:
         """The process has handlers of its own."""
         yield
 
