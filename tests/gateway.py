@@ -1,6 +1,6 @@
-"""The gateway without a network: requests go straight into its ASGI application, and a stand-in for Kafka answers as it is told.
+"""The gateway without a network: requests go straight into its ASGI application, and a stand-in for Kafka does as it is told.
 
-desk = Desk(rules={"typeform": vendor("typeform", "secret")})
+desk = Desk([vendor("typeform", "secret")])
 answer = await desk.post("/webhooks/typeform", body, {"typeform-signature": ...})
 """
 

@@ -290,6 +290,7 @@ def test_every_setting_has_a_reason_a_group_and_a_line_on_the_page() -> None:
 
 def test_every_number_that_measures_something_has_its_unit_in_its_name() -> None:
     counts = {"partitions", "processes", "replication", "http_port", "gc_threshold", "segment_gauges"}
+    counts |= {"gateway_port", "gateway_burst"}
     numbers = {name for name, facts in declared(Settings).items() if type(default_of(facts)) in (int, float)}
     assert {name for name in numbers - counts if not name.endswith(("_ms", "_s", "_bytes", "_days"))} == set()
 
