@@ -1,4 +1,4 @@
-"""The producer is kept alive: whatever becomes of it, a record is acknowledged or refused within a bound, and another is made."""
+"""The producer is kept alive: whatever becomes of it, a record is acknowledged or refused in time, and another is made."""
 
 import asyncio
 from collections.abc import AsyncIterator
