@@ -55,6 +55,14 @@ class Figure:
         """Webhooks/s."""
         return self.webhooks / self.sent.seconds
 
+    def __str__(self) -> str:
+        each_us = self.cpu_s / self.webhooks * 1e6
+        return (
+            f"{self.rate:,.0f} webhooks/s acknowledged (aim {AIM:,}); p50 {self.percentile_ms(0.5):.1f} ms, "
+            f"p99 {self.percentile_ms(0.99):.1f} ms; {each_us:.0f} µs of the gateway's processor each; "
+            f"{self.peak_rss_mb:.0f} MB at most"
+        )
+
     def percentile_ms(self, share: float) -> float:
         """The nearest rank."""
         latencies = self.sent.latencies_ms
@@ -80,11 +88,7 @@ def main(webhooks: int, connections: int, rounds: int, bootstrap: str | None) ->
     for name, value in described.items():
         out.print(f"{name}: {value}")
     for number, figure in enumerate(figures, 1):
-        p50, p99, cost_us = figure.percentile_ms(0.5), figure.percentile_ms(0.99), figure.cpu_s / figure.webhooks * 1e6
-        out.print(
-            f"round {number}: {figure.rate:,.0f} webhooks/s acknowledged (aim {AIM:,}); p50 {p50:.1f} ms, p99 {p99:.1f} ms; "
-            f"{cost_us:.0f} µs of the gateway's processor each; {figure.peak_rss_mb:.0f} MB at most"
-        )
+        out.print(f"round {number}: {figure}")
 
 
 def measure(bootstrap: str, folder: Path, webhooks: int, connections: int, rounds: int) -> list[Figure]:

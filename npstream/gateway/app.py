@@ -1,10 +1,12 @@
 """The gateway's paths, put together. An ASGI application that knows Kafka as a `Sink` alone."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
@@ -42,6 +44,21 @@ class Limits:
         )
 
 
+class DirectRoute(APIRoute):
+    """A route whose endpoint gets the request and the parts of its path as they are. FastAPI solves dependencies and serialises
+    answers for every request, which costs a third of what a webhook costs, and none of it is needed here."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's way to have a handler of one's own."""
+        endpoint = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            response: Response = await endpoint(request, **request.path_params)
+            return response
+
+        return handle
+
+
 def create_app(rules: Rules, limits: Limits, sink: Sink, metrics: GatewayMetrics, in_flight: InFlight) -> FastAPI:
     """All paths. `metrics` and `in_flight` belong together."""
     reception = Reception(sink, metrics, in_flight, limits.max_body_bytes)
@@ -49,6 +66,7 @@ def create_app(rules: Rules, limits: Limits, sink: Sink, metrics: GatewayMetrics
     responses = Responses(rules.tokens, reception, Rate(limits.rate_per_s, limits.burst))
     # Its pages of documentation load scripts from elsewhere; the document alone says as much.
     app = FastAPI(title="npstream gateway", version=CONTRACT_VERSION, docs_url=None, redoc_url=None)
+    app.router.route_class = DirectRoute
     _webhook_paths(app, webhooks)
 
     @app.post(
@@ -82,11 +100,11 @@ def _webhook_paths(app: FastAPI, webhooks: Webhooks) -> None:
         return await webhooks.receive(request, vendor, token)
 
     @app.get("/webhooks/{vendor}", response_model=Accepted, responses=answers(404), summary="Ask whether somebody is here")
-    async def ask(vendor: str) -> Response:
+    async def ask(request: Request, vendor: str) -> Response:
         return await webhooks.known(vendor)
 
     @app.get("/webhooks/{vendor}/{token}", response_model=Accepted, responses=answers(404), summary="The same")
-    async def ask_with_token(vendor: str, token: str) -> Response:
+    async def ask_with_token(request: Request, vendor: str, token: str) -> Response:
         return await webhooks.known(vendor)
 
     app.add_api_route("/webhooks/{vendor}", ask, methods=["HEAD"], include_in_schema=False)
@@ -95,8 +113,8 @@ def _webhook_paths(app: FastAPI, webhooks: Webhooks) -> None:
 
 def _health_paths(app: FastAPI, sink: Sink, metrics: GatewayMetrics) -> None:
     @app.get("/health/live", response_class=PlainTextResponse, summary="Whether it runs")
-    async def live() -> str:
-        return "ok\n"
+    async def live(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
 
     @app.get(
         "/health/ready",
@@ -104,12 +122,12 @@ def _health_paths(app: FastAPI, sink: Sink, metrics: GatewayMetrics) -> None:
         responses={503: {"content": {"text/plain": {}}, "description": "Kafka cannot be reached: the text says why"}},
         summary="Whether Kafka can be reached",
     )
-    async def ready() -> Response:
+    async def ready(request: Request) -> Response:
         problem = sink.problem()
         return PlainTextResponse(f"{problem or 'ok'}\n", 200 if problem is None else 503)
 
     @app.get("/metrics", response_class=PlainTextResponse, summary="For Prometheus")
-    async def scrape() -> Response:
+    async def scrape(request: Request) -> Response:
         return Response(generate_latest(metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

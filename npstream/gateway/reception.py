@@ -84,7 +84,9 @@ class Reception:
         now = self._clock()
         if now - self._noticed.get((vendor, refused.status), -NOTICE_S) >= NOTICE_S:
             self._noticed[vendor, refused.status] = now
-            logger.warning("%s: answered with %d, %s", vendor, refused.status, refused.detail)
+            # The sentence about a faulty field shows the beginning of its value, which is a person's.
+            why = refused.detail if refused.field is None else f"faulty: {refused.field}"
+            logger.warning("%s: answered with %d, %s", vendor, refused.status, why)
 
 
 def record_headers(request: Request, source: str, account: str | None, form: bool) -> Headers:

@@ -11,7 +11,7 @@ JSON: Final = "application/json"
 
 
 class Refused(Exception):
-    """Nothing of the request was kept. The sentence shows neither body nor secret."""
+    """Nothing of the request was kept. The sentence shows no secret, and of a body at most the faulty value of `field`."""
 
     def __init__(
         self,

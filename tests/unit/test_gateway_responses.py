@@ -117,6 +117,13 @@ async def test_a_faulty_field_is_422_and_named(case: str) -> None:
     assert desk.kafka.records == []
 
 
+async def test_the_sender_is_shown_the_faulty_value_and_the_log_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    answer = await send(open_desk(), RESPONSE | {"score": "planted words"})
+    assert "planted" in answer.json["detail"]
+    assert "faulty: score" in caplog.text
+    assert "planted" not in caplog.text
+
+
 @pytest.mark.parametrize("body", [b"", b"no json", b"7", b"null", b'"text"', b"[]", b"[[]]", b"[7]", b"\xff", b"[" * 2000])
 async def test_what_is_no_response_is_422(body: bytes) -> None:
     answer = await open_desk().post("/v1/responses", body, AUTHORISED)
