@@ -17,6 +17,8 @@ pytestmark = pytest.mark.usefixtures("logging_as_it_was")  # the worker sets it 
 PLANTED = {
     "sasl_password": "planted-of-the-login",
     "ssl_key_password": "planted-of-the-key",
+    "surveymonkey_token": "planted-of-surveymonkey",
+    "qualtrics_token": "planted-of-qualtrics",
     "gateway_secrets": "planted-without-a-vendor",
     "gateway_tokens": "planted-of-a-program",
 }
@@ -102,10 +104,13 @@ def test_no_command_says_a_password(
     certificate = {"security_protocol": "SSL", "ssl_cert_file": str(tmp_path / "key.pem")}
     certificate["ssl_key_password"] = PLANTED["ssl_key_password"]
     gateway = {"gateway_secrets": "delighted=planted-without-a-vendor", "gateway_tokens": PLANTED["gateway_tokens"]}
-    for values in (login, certificate, gateway, PLANTED):
+    tokens = {name: PLANTED[name] for name in ("surveymonkey_token", "qualtrics_token")} | {
+        "qualtrics_url": "http://127.0.0.1:1"
+    }
+    for values in (login, certificate, gateway, tokens, PLANTED):
         flags = give(values | {"bootstrap": nobody, "log_level": level, "http_port": "0"}, tmp_path, monkeypatch)
         for command in COMMANDS:
-            if command == ("worker",) and values in (login, gateway) and give is not as_flags:
+            if command == ("worker",) and values in (login, gateway, tokens) and give is not as_flags:
                 continue  # it would wait for its broker; tests/integration/test_permissions.py looks at one that runs
             monkeypatch.setattr(sys, "argv", ["npstream", *flags, *command])
             with pytest.raises(SystemExit):
