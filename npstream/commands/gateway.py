@@ -1,12 +1,17 @@
 """`npstream gateway`: take webhooks and responses over HTTP."""
 
 import os
+from importlib.util import find_spec
 
 import click
 
 from npstream import logs
+from npstream.failures import UserError
 from npstream.invocation import pass_settings, run_async
 from npstream.settings import Settings
+
+PACKAGES = ("fastapi", "uvicorn", "httptools", "standardwebhooks")
+"""What the extra installs."""
 
 
 @click.command("gateway")
@@ -20,6 +25,7 @@ def command(settings: Settings, host: str | None, port: int | None, check: bool)
     What is answered with 2xx is in Kafka, acknowledged by all replicas. While no broker answers it says 503, and goes on by
     itself. docs/gateway.md says how vendors are configured, and what each status means.
     """
+    _check_installed()
     from npstream.gateway.configuration import rules
 
     chosen = settings.override(gateway_host=host, gateway_port=port)
@@ -34,3 +40,9 @@ def command(settings: Settings, host: str | None, port: int | None, check: bool)
 
     logs.set_up(chosen.log_level, chosen.log_format)
     run_async(chosen, run_gateway(chosen, found))
+
+
+def _check_installed() -> None:
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise UserError(f"the gateway needs {', '.join(missing)}: pip install 'npstream[gateway]'")

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from npstream.commands import gateway as command
+from npstream.failures import UserError
 from npstream.gateway.configuration import Credential, Rules, rules
 from npstream.gateway.overview import overview
 from npstream.gateway.signatures import SCHEMES
+from npstream.invocation import Invocation
 from npstream.settings import Settings
 from npstream.settings_sources import SettingsError
 from npstream.terminal import console
@@ -143,3 +146,9 @@ def test_neither_a_representation_nor_the_overview_shows_a_secret(tmp_path: Path
     assert rows["/webhooks/posthog"][:2] == ["open:", "anybody"]
     assert rows["/webhooks/typeform"][0] == "closed:"
     assert rows["/v1/responses"][-2:] == ["1", "-"]
+
+
+def test_without_its_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "PACKAGES", ("os", "no_such_package"))
+    with pytest.raises(UserError, match=r"the gateway needs no_such_package: pip install 'npstream\[gateway\]'"):
+        command.command.main(["--check"], standalone_mode=False, obj=Invocation())
