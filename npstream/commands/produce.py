@@ -24,7 +24,7 @@ from npstream.sending import TIMEOUT_S, Sender
 from npstream.settings import Settings
 from schemas.topics import RAW
 from schemas.vendors import ADAPTERS
-from schemas.vendors.mapping import MappingAdapter
+from schemas.vendors.mapping import NEEDED, MappingAdapter
 from schemas.vendors.mapping_file import MappingInvalid, read_mapping
 
 
@@ -151,7 +151,8 @@ def _text_of(file: Path) -> str:
 
 def _mapping(file: Path, text: str) -> MappingAdapter:
     try:
-        return MappingAdapter(read_mapping(text))
+        # A row without an id is given one that is made of it (npstream/files/identity.py).
+        return MappingAdapter(read_mapping(text), [name for name in NEEDED if name != "response_id"])
     except MappingInvalid as error:
         raise UserError(f"{file}: {error}; see docs/mappings.md") from error
 

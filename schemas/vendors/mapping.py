@@ -7,6 +7,7 @@ A payload goes through these steps:
 4. Fields, and segments; with what is otherwise in the survey that the item is of.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -32,8 +33,9 @@ Response = dict[str, Found]
 class MappingAdapter:
     """A mapping as an adapter (`schemas.vendors.adapter.Adapter`)."""
 
-    def __init__(self, mapping: MappingFile) -> None:
-        """Raises MappingInvalid for a path that is none, and for fields that nothing leads to."""
+    def __init__(self, mapping: MappingFile, needed: Sequence[str] = NEEDED) -> None:
+        """Raises MappingInvalid for a path that is none, for a field that nothing leads to, and if one of those that are
+        `needed` is missing."""
         self.NAME = mapping.name
         self.VENDOR_TIMES = not mapping.zoned
         self._recognise = compiled("recognise", mapping.recognise or "`false`")
@@ -54,7 +56,7 @@ class MappingAdapter:
             survey: self._rules | Rules.of(one.fields, one.segments, f"surveys.{survey}.")
             for survey, one in mapping.surveys.items()
         }
-        _check_fields(mapping)
+        _check_fields(mapping, needed)
 
     def recognises(self, payload: Any) -> bool:
         """See `schemas.vendors.adapter.Adapter`."""
@@ -141,9 +143,9 @@ def _segments(rules: Rules, item: Item) -> Found:
     return Found(value, tuple(told))
 
 
-def _check_fields(mapping: MappingFile) -> None:
+def _check_fields(mapping: MappingFile, needed: Sequence[str]) -> None:
     """Raise MappingInvalid for a field that no payload could fill."""
-    for name in NEEDED:
+    for name in needed:
         if name not in mapping.fields and not any(name in survey.fields for survey in mapping.surveys.values()):
             raise MappingInvalid(f"fields.{name}: missing; every response needs one")
     parts: dict[str, MappingFile | Survey] = {"": mapping}

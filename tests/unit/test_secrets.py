@@ -29,6 +29,7 @@ COMMANDS = [
     ("topics", "create"),
     ("topics", "check"),
     ("produce", "responses.jsonl"),
+    ("accounts", "list"),
     ("adapt", "responses.jsonl"),
     ("fetch",),
     ("top", "--once"),
