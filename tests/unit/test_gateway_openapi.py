@@ -19,8 +19,9 @@ EXAMPLES = 15
 """Of each operation."""
 
 NOT_EXACT = [negative_data_rejection, positive_data_acceptance]
-"""Checks that ask for a schema that says exactly what is taken. More is taken than the contract has, since values are coerced and ""
-is as good as absent; and a pattern does not say that times are from 1970 to 2199. test_gateway_responses.py has the cases."""
+"""Checks that ask for a schema that says exactly what is taken. More is taken than the contract has, since values are coerced
+and "" is as good as absent; and its pattern does not say that times are from 1970 to 2199. test_gateway_responses.py has these
+cases."""
 SETTINGS = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
