@@ -93,6 +93,7 @@ score                 {"score": null}
 score                 {"score": true}
 responded_at          {"responded_at": "2026-02-14T11:05:09"}
 responded_at          {"responded_at": "soon"}
+responded_at          {"responded_at": "0166-08-23T07:35:45.478Z"}
 updated_at            {"updated_at": "soon"}
 response_id           {"response_id": ""}
 account_id            {"account_id": null}
