@@ -130,7 +130,7 @@ def command(
         raise click.UsageError("--mapping says what every field is; leave out --column and --source")
     mapping_text = "" if mapping_file is None else _text_of(mapping_file)
     mapping = None if mapping_file is None else _mapping(mapping_file, mapping_text)
-    labels = Labels(source, account, columns, mapping, encoding, dates, zone or settings.zone(), sheet)
+    labels = Labels(source, account, columns, mapping, encoding, dates, zone or settings.zone(), sheet, yes or dry)
     plans = _plans(files, labels, yes, dry)
     if dry:
         for name in files:

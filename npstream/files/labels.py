@@ -31,6 +31,8 @@ class Labels:
     """Of times without one in a table or for a mapping."""
     sheet: str | None = None
     """Of a spreadsheet; None: the first."""
+    guesses: bool = False
+    """Whether what columns look like is enough where nobody could be asked."""
 
     def headers(self, canonical: bool) -> Headers:
         """The Kafka headers of every record of a file."""

@@ -118,10 +118,11 @@ class Input:
 
     def _table(self, form: Form, first: bytes) -> Iterator[Row]:
         if self._plan is None:
-            # Nobody could be asked: a pipe, or a caller who asks nobody. What is a guess is left out.
+            # Nobody could be asked: a pipe, or a caller who asks nobody.
             if self.size is None:
                 first = self._spooled(first)
-            self._plan = self._looked_at(self._cells(form, first)).sure
+            looked_at = self._looked_at(self._cells(form, first))
+            self._plan = looked_at if self._labels.guesses else looked_at.sure
             self._rewind()
             first = self._first_line() or b""
         plan, cells = self._plan, self._cells(form, first)

@@ -161,16 +161,17 @@ def test_what_is_no_spreadsheet_is_one_line(sent: Sent) -> None:
 
 
 @pytest.mark.parametrize("content", [EXPORT.encode(), gzip.compress(EXPORT.encode())])
-def test_a_pipe_cannot_be_asked_about_and_takes_pairs(sent: Sent, tmp_path: Path, content: bytes) -> None:
+def test_of_a_pipe_nobody_can_be_asked_so_it_takes_pairs_or_yes(sent: Sent, tmp_path: Path, content: bytes) -> None:
     pairs = ["Submitted=responded_at", "How likely are you to recommend us?=score", "Company=account_id"]
     said = [word for pair in pairs for word in ("--column", pair)]
     os.mkfifo("pipe")
-    for arguments, code in (([], 2), (said, 0)):
+    for arguments, code in (([], 2), (said, 0), (["--yes"], 0)):
         writer = threading.Thread(target=Path("pipe").write_bytes, args=[content])
         writer.start()
         assert run(*arguments, "pipe")[0] == code
         writer.join()
-    assert [(one["account_id"], one["score"]) for one in sent.values()] == [("acme", 9), ("globex", 3)]
+    assert [(one["account_id"], one["score"]) for one in sent.values()] == [("acme", 9), ("globex", 3)] * 2
+    assert sent.without_ids()[2:] == EXPORTED
 
 
 # ------------------------------------------------------------------------------------------------------- ids that are made
