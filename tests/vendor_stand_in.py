@@ -1,14 +1,19 @@
 """A stand-in for the APIs of SurveyMonkey and Qualtrics on loopback: the calls that their documentation has, and refusals on
 demand."""
 
+import asyncio
+from asyncio import Runner
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from threading import Event, Thread
 from typing import Any
 
 from aiohttp import web
 
 TOKEN = "token-of-the-test"
+START_TIMEOUT_S = 10.0
+"""It starts within milliseconds."""
 
 
 class StandIn:
@@ -36,9 +41,9 @@ class StandIn:
 
 
 @asynccontextmanager
-async def stand_in() -> AsyncIterator[StandIn]:
+async def stand_in(server: StandIn | None = None) -> AsyncIterator[StandIn]:
     """One that listens at `url`."""
-    server = StandIn()
+    server = server or StandIn()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
     runner = web.AppRunner(app)
@@ -50,3 +55,24 @@ async def stand_in() -> AsyncIterator[StandIn]:
         yield server
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def stand_in_for_processes() -> Iterator[StandIn]:
+    """The same, in a thread of its own: for processes that ask it."""
+    with Runner() as runner:
+        server, ready, done = StandIn(), Event(), asyncio.Event()
+
+        async def serve() -> None:
+            async with stand_in(server):
+                ready.set()
+                await done.wait()
+
+        thread = Thread(target=runner.run, args=(serve(),))
+        thread.start()
+        try:
+            assert ready.wait(START_TIMEOUT_S), "the stand-in has not started"
+            yield server
+        finally:
+            runner.get_loop().call_soon_threadsafe(done.set)
+            thread.join()
