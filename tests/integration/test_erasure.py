@@ -77,8 +77,17 @@ def counted(world: World, account: str) -> tuple[int, int] | None:
 
 def test_who_is_erased_is_gone_and_stays_away(kafka: Broker, app_id: str, tmp_path: Path) -> None:
     changelogs = [f"{app_id}-{agent}-changelog" for agent in AGENTS]
-    compacted = [*changelogs, topics.ACCOUNT_ROLLUPS, topics.SEGMENT_ROLLUPS, topics.CELLS, topics.ERASURES, topics.ACCOUNTS]
-    world = World(kafka.bootstrap, app_id, configs=dict.fromkeys([changelogs[1], topics.ERASURES], AT_ONCE))
+    scoring = f"{app_id}-scoring-changelog"
+    compacted = [
+        *changelogs,
+        topics.ACCOUNT_ROLLUPS,
+        topics.SEGMENT_ROLLUPS,
+        topics.CELLS,
+        topics.ERASURES,
+        topics.ACCOUNTS,
+        topics.CONTACTS,
+    ]
+    world = World(kafka.bootstrap, app_id, configs=dict.fromkeys([scoring, topics.ERASURES], AT_ONCE))
     other = {"respondent_id": "somebody else", "comment": None}
     with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
         worker = workers.start().wait_ready()
@@ -127,7 +136,7 @@ def test_who_is_erased_is_gone_and_stays_away(kafka: Broker, app_id: str, tmp_pa
         assert worker.terminate() == 0
 
         # A worker that counts anew from what nps.responses still has.
-        world.delete(changelogs[1])
+        world.delete(scoring)
         world.admin.delete_consumer_groups([f"{app_id}-scoring"])[f"{app_id}-scoring"].result(20)
         world.create()
         anew = workers.start().wait_ready()
