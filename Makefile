@@ -119,7 +119,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --fork-strat
 
 lock: $(INSTALLED)
 	@$(LOCK) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
-	@$(LOCK) --extra disk --extra embedded --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
+	@$(LOCK) --extra disk --extra embedded --extra fetch --extra files --extra gateway --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	@$(LOCK) --constraint requirements.lock deploy/build.in --output-file deploy/build.lock
 	@for peer in quix bytewax; do \
 	  $(LOCK) $(ARGS) bench/peers/$$peer/requirements.in --output-file bench/peers/$$peer/requirements.lock; done

@@ -10,6 +10,18 @@ The rules for events:
   detractor response withdraws it if it is the present one or an event stands, as does a correction into none, or beyond the
   history. A correction of severity or comment brings another event while the first one stands. While none stands, a
   correction into a present detractor response brings one.
+
+Old news alerts nobody: a response is old if its day lies more than `alert_max_age_days` days before the day of the record that
+brings it, both in UTC (`as_of` in its scored event). So a backfill of years counts in histories and tables, and is reported as
+scored, without anything more:
+
+- An old response begins no detractor event and is no promoter event.
+- A category change is sent unless the response is old: of a correction, both as it was and as it is.
+- A detractor event that stands is kept true at any age: it is revised and withdrawn as above. One that was never sent, since
+  its response was old, is not withdrawn.
+- A correction that makes an old response a younger one brings what stands for nobody yet: as if the response was not there
+  before.
+- `consecutive`, `first`, and what a later category change is from, are of the history, old responses included.
 """
 
 from msgspec import UNSET
@@ -22,16 +34,18 @@ from agents.latest import Entry
 from agents.ledger import Ledger
 from agents.responses import Given, Said, text_of
 from agents.versions import Known
-from streams.processor import Outbox, Record
+from streams.processor import DAY_MS, Outbox, Record
 
 
 class Acceptance:
     """Counts accepted records of a batch, one after the other, and sends their events."""
 
-    __slots__ = ("_account", "_digest", "_events", "_key", "_ledger", "_outbox", "_record", "_said")
+    __slots__ = ("_account", "_alert_days", "_digest", "_events", "_key", "_ledger", "_outbox", "_record", "_said")
 
-    def __init__(self, ledger: Ledger, outbox: Outbox) -> None:
+    def __init__(self, ledger: Ledger, outbox: Outbox, alert_max_age_days: int | None = None) -> None:
+        """Without an age limit, or with one of 0 days, no response is old."""
         self._ledger = ledger
+        self._alert_days = alert_max_age_days
         self._outbox = outbox
         self._events = Announcements(outbox)
 
@@ -53,8 +67,9 @@ class Acceptance:
 
     def arrive(self, after: Known, source: str) -> None:
         """A response that was not there before, or only beyond the history. `source` is the metric label of its source."""
-        after.standing = False
         ledger, account, given = self._ledger, self._account, self._said.given
+        after.standing = False
+        after.facts = () if account.facts is None else account.facts.pairs
         at, score = after.responded_at, after.score
         category = CATEGORY_OF[score]
         history = present = None
@@ -77,16 +92,17 @@ class Acceptance:
             ledger.keep(history)
         events = self._announce(given.responded_at)  # type: ignore[arg-type]  # the times are text by now
         previous = None if present is None else present.score
-        events.scored(given, after.segments, category, previous, change, ledger.today)
-        if change == "new":
+        segments = after.counted
+        events.scored(given, segments, category, previous, change, ledger.today)
+        if change == "new" and not self._is_old(at):
             if present is not None and CATEGORY_OF[present.score] != category:
-                events.category_change(given, after.segments, after.respondent_id or "", present, entry, "response")
+                events.category_change(given, segments, after.respondent_id or "", present, entry, "response")
             if category == DETRACTOR:
                 self._tell(events, given, after, entry, history)
             elif category == PROMOTER:
                 row = 1 if history is None else history.row(entry)
                 first = history is not None and row == 1 and not history.promoter_before(entry)
-                events.promoter(given, after.segments, row, first, ledger.account_nps(account))
+                events.promoter(given, segments, row, first, ledger.account_nps(account))
         ledger.remember(self._key, after)
 
     def amend(self, before: Known, after: Known) -> None:
@@ -116,15 +132,17 @@ class Acceptance:
         if not after.live:
             given.updated_at, given.source = said.given.updated_at, said.given.source
         events = self._announce(text_of(said.version))
-        events.scored(given, told.segments, CATEGORY_OF[told.score], before.score, change, ledger.today)
-        for respondent, history in histories.items():
+        events.scored(given, told.counted, CATEGORY_OF[told.score], before.score, change, ledger.today)
+        is_old, was_old = self._is_old(told.responded_at), self._is_old(before.responded_at)
+        for respondent, history in histories.items() if not (is_old and was_old) else ():
             was, now = presents[respondent], history.present
             if was is not None and (now is None or CATEGORY_OF[now.score] != CATEGORY_OF[was.score]):
                 cause: Cause = "correction" if after.live else "retraction"
-                events.category_change(given, told.segments, respondent, was, now, cause)
+                events.category_change(given, told.counted, respondent, was, now, cause)
 
         is_detractor = counts and CATEGORY_OF[after.score] == DETRACTOR
-        if CATEGORY_OF[before.score] == DETRACTOR and not is_detractor and (was_present or before.standing):
+        stands = before.standing or (was_present and not was_old)
+        if CATEGORY_OF[before.score] == DETRACTOR and not is_detractor and stands:
             self._withdraw(events, before, after, _of(histories, before))
         elif is_detractor:
             differs = (
@@ -132,15 +150,20 @@ class Acceptance:
                 or SEVERITY_OF[before.score] != SEVERITY_OF[after.score]
                 or before.comment != after.comment
             )
-            appears = not before.standing and _is_present(histories, after, entry) and (differs or not was_present)
-            if appears or (before.standing and differs):
+            arises = not before.standing and not is_old and _is_present(histories, after, entry)
+            if (arises and (differs or was_old or not was_present)) or (before.standing and differs):
                 self._tell(events, given, after, entry, _of(histories, after))
         ledger.remember(self._key, after)
+
+    def _is_old(self, at: int) -> bool:
+        """Whether a response of this time, in ms, alerts nobody any more."""
+        days = self._alert_days or 0
+        return 0 < days < self._ledger.day - at // DAY_MS
 
     def _tell(self, events: Announcements, given: Given, of: Known, entry: Entry, history: History | None) -> None:
         """Send a detractor event."""
         row = 1 if history is None else history.row(entry)
-        events.detractor(given, of.segments, of.events, row, self._ledger.account_nps(self._account))
+        events.detractor(given, of.counted, of.events, row, self._ledger.account_nps(self._account))
         of.events += 1
         of.standing = True
 
@@ -150,7 +173,7 @@ class Acceptance:
         if history is not None and history.present is not None and CATEGORY_OF[history.present.score] == DETRACTOR:
             row = history.row(history.present)
         nps = self._ledger.account_nps(self._account)
-        events.detractor(self._as_known(before), before.segments, before.events, row, nps, withdrawn=True)
+        events.detractor(self._as_known(before), before.counted, before.events, row, nps, withdrawn=True)
         after.events += 1
         after.standing = False
 

@@ -1,8 +1,9 @@
-"""The accounts that a task has met lately: their keys, and their tables, decoded."""
+"""The accounts that a task has met lately: their keys, their CRM facts, and their tables, decoded."""
 
 from typing import Final
 
 from agents import keys
+from agents.facts import Facts, decode_facts
 from agents.windows import Spans, Table
 from schemas.codec import dumps
 from streams.processor import State
@@ -13,9 +14,9 @@ more, all are let go at the end of a batch; to decode one again costs a tenth of
 
 
 class Account:
-    """An account's keys in the state, and its table once it was needed."""
+    """An account's keys in the state, its facts, and its table once it was needed."""
 
-    __slots__ = ("account_id", "erased", "json", "name", "parts", "respondents", "responses", "table")
+    __slots__ = ("account_id", "erased", "facts", "json", "name", "parts", "respondents", "responses", "table")
 
     def __init__(self, account_id: str) -> None:
         self.account_id = account_id
@@ -27,6 +28,8 @@ class Account:
         self.table: Table | None = None
         self.erased = False
         """Whether any of its respondents is erased."""
+        self.facts: Facts | None = None
+        """What nps.accounts says of it, if anything."""
 
     def response_key(self, response_id: str) -> bytes:
         """Where the state has what is known of a response."""
@@ -49,6 +52,9 @@ class Accounts:
         if account is None:
             account = self._known[account_id] = Account(account_id)
             account.erased = self._state.get(keys.ANY_ERASED + account.name) is not None
+            facts = self._state.get(keys.FACTS + account.name)
+            if facts is not None:
+                account.facts = decode_facts(facts)
         return account
 
     def has_table(self, account: Account) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from agents.accounts import Account
 from agents.categories import CATEGORIES, CATEGORY_OF, SEVERITY_OF, direction
@@ -72,6 +72,7 @@ class Announcements:
             cause=cause,
             changed_at=self._happened,
             segments=by_dimension(pairs) if pairs else UNSET,
+            account=self._brief(),
         )
         if after is not None:
             now = CATEGORY_OF[after.score]
@@ -107,6 +108,7 @@ class Announcements:
             segments=by_dimension(pairs) if pairs else UNSET,
             account_nps=UNSET if account_nps is None else account_nps,
             withdrawn=withdrawn,
+            account=self._brief(),
         )
         if withdrawn is UNSET:
             self._outbox.facts["detractors", severity] += 1
@@ -126,9 +128,15 @@ class Announcements:
             segments=by_dimension(pairs) if pairs else UNSET,
             account_nps=UNSET if account_nps is None else account_nps,
             first=True if first else UNSET,
+            account=self._brief(),
         )
         self._outbox.facts[("promoters",)] += 1
         self._send(topics.PROMOTERS, PROMOTER, b"-promoter", _encode(event))
+
+    def _brief(self) -> Any:
+        """What CRM facts tell of the account, as text already."""
+        facts = self._account.facts
+        return UNSET if facts is None or not facts.brief else Raw(facts.brief)
 
     def _send(self, topic: str, event_type: str, name: bytes, value: bytes) -> None:
         headers = [_VERSION, ("ce_id", self._id + name), _TYPES[event_type], _SOURCE, self._time, _CONTENT]

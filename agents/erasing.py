@@ -91,8 +91,7 @@ class Erasing:
     def take(self, batch: Sequence[Record], number: int, now: int) -> None:
         """One record of nps.erasures, at `now` in ms."""
         record = batch[number]
-        if number and batch[number - 1].topic != topics.ERASURES:
-            self._position = batch[number - 1].offset + 1
+        self._move(batch, number)
         stage = "decode"
         try:
             if record.value is not None:
@@ -110,6 +109,14 @@ class Erasing:
         except Unusable as error:
             bury(record, stage, error, self._outbox)
         self._tidy(record)
+
+    def _move(self, batch: Sequence[Record], number: int) -> None:
+        """Go on to behind the last response before a record, if there is one since the command before it."""
+        before = number - 1
+        while before >= 0 and batch[before].topic == topics.ACCOUNTS:
+            before -= 1
+        if before >= 0 and batch[before].topic == topics.RESPONSES:
+            self._position = batch[before].offset + 1
 
     def sweep(self) -> None:
         """Find the responses that are in no history any more (step 4). Call it before anything else happens: before a response,

@@ -8,6 +8,7 @@ P<length><account><respondent>          a respondent's history
 p<length><account><respondent><number: 4 bytes>   an older part of it
 e<length><account><hash: 32 bytes>      an erased respondent, as in nps.erasures
 E<account>                              that the account has any
+F<account>                              its CRM facts, as far as they are used
 X                                       until when, and when last, the list of the erased was written to for its compaction
 W                                       the lengths of the windows that the state was made with
 T                                       how far ticks have come
@@ -24,6 +25,7 @@ RESPONDENT: Final = b"P"
 RESPONDENT_PART: Final = b"p"
 ERASED: Final = b"e"
 ANY_ERASED: Final = b"E"
+FACTS: Final = b"F"
 TOUCHES: Final = b"X"
 TICKS: Final = b"T"
 LENGTH_BYTES: Final = 2

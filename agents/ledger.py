@@ -118,14 +118,15 @@ class Ledger:
     def put(self, account: Account, entry: Entry, known: Known, history: History | None) -> None:
         """Count a response; without a history it is anonymous."""
         day, category = entry.at // DAY_MS, CATEGORY_OF[entry.score]
+        segments = known.counted
         before = after = followed = None
         if history is not None:
-            before, after = history.add(entry, known.segments)
+            before, after = history.add(entry, segments)
             known.earlier = before.response_id if before is not None and history.grows else None
             followed = history.followed
         if self.day - day >= self._reach:
             return
-        table, segments = self._table(account), known.segments
+        table = self._table(account)
         until = FOREVER if after is None else after.at // DAY_MS
         if history is not None and after is None:
             table.enter(self.state, day, category)
@@ -150,7 +151,7 @@ class Ledger:
             before, after = history.remove(entry)
         if self.day - day >= self._reach:
             return
-        table, segments = self._table(account), known.segments
+        table, segments = self._table(account), known.counted
         until = FOREVER if after is None else after.at // DAY_MS
         table.count(self.state, day, category, -1)
         if history is not None:
@@ -232,7 +233,7 @@ class Ledger:
             known = self.known(account.response_key(entry.response_id))
             if known is None:
                 raise KeyError("a response is in a history, but nothing is known of it")  # no ids: this would reach the log
-            segments = known.segments
+            segments = known.counted
         gathered = None
         if segments:
             gathered = self._gathered[segments, day]

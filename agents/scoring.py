@@ -7,19 +7,21 @@ those of one record after another wherever batches begin and end, and of tables 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents import rollover
+from agents import keys, rollover
 from agents.acceptance import Acceptance
 from agents.accounts import Account
 from agents.burying import bury
 from agents.erasing import Erasing, touch
+from agents.learning import learn
 from agents.ledger import Ledger
 from agents.publishing import Publishing
 from agents.responses import Said, decode, read
 from agents.strays import STRAY_HEADER, is_marked, never_home
-from agents.versions import digest_of, merged, same_content
+from agents.versions import digest_of, merged, same_content, upgraded
 from agents.windows import Spans, check_windows
 from schemas import topics
 from schemas.dead_letters import Reason, Unusable
+from schemas.vendors import ADAPTERS
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime, partition_of
 
 
@@ -33,7 +35,10 @@ class ScoringSettings:
     """The window whose NPS of responses stands for an account in events: a quarter is what most report."""
     grace_days: int = 7
     """Days that the history is longer than twice the longest window."""
-    sources: tuple[str, ...] = ("canonical", "delighted", "typeform")
+    alert_max_age_days: int | None = 14
+    """Responses of a day further back bring no detractor, promoter or category change: a fortnight is when calling back still
+    makes sense, and longer than an outage of whoever sends them. 0 or None: there is no limit."""
+    sources: tuple[str, ...] = tuple(ADAPTERS)
     """Sources that are metric labels of their own; all others are `other`, since anybody can write anything there."""
     roll_accounts: int = 500
     """Accounts or segments rolled in one tick: some 50 ms of work."""
@@ -44,19 +49,29 @@ class ScoringSettings:
         Spans(self.windows_days, self.grace_days)
         if self.headline_days not in self.windows_days:
             raise ValueError(f"headline_days: {self.headline_days} is none of windows_days {self.windows_days}")
+        if self.alert_max_age_days is not None and self.alert_max_age_days < 0:
+            raise ValueError(f"alert_max_age_days: {self.alert_max_age_days} is less than 0")
         for name in ("roll_accounts", "sweep_keys"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not positive")
 
 
 class Scoring:
-    """From `nps.responses` to scored responses, changes, detractors, promoters, account rollups and segment cells; and whoever
-    `nps.erasures` names is erased."""
+    """From `nps.responses` to scored responses, changes, detractors, promoters, account rollups and segment cells; whoever
+    `nps.erasures` names is erased; and what `nps.accounts` says fills the segments that responses do not name.
+
+    Facts count as known when a response is first counted, and stay with it. In which order two topics are read is no one's
+    promise, so which of two facts that is follows from the state alone, never from the topics: a batch that is lost may be
+    decided otherwise when it comes again, of which nothing was seen. Facts do not move the clock: in a state that is made anew
+    all of them come first, and everything would be counted as of today.
+    """
 
     name = "scoring"
-    sources = (topics.RESPONSES, topics.ERASURES)
-    leading = (topics.ERASURES,)
-    """A state that is made anew must know who was erased before it reads what they said."""
+    version = 2
+    sources = (topics.RESPONSES, topics.ERASURES, topics.ACCOUNTS)
+    leading = (topics.ERASURES, topics.ACCOUNTS)
+    """A state that is made anew must know who was erased before it reads what they said. It counts with the facts of now, since
+    those of then are compacted away; without leading it would count most of it with none."""
 
     def __init__(self, settings: ScoringSettings | None = None) -> None:
         self.settings = settings or ScoringSettings()
@@ -68,11 +83,14 @@ class Scoring:
         """Score the records in order."""
         check_windows(state, self.spans, self.name)
         ledger = Ledger(self.spans, self._headline, state)
-        acceptance = Acceptance(ledger, outbox)
+        acceptance = Acceptance(ledger, outbox, self.settings.alert_max_age_days)
         erasing = Erasing(ledger, state, outbox)
         partition, partitions = state.partition, state.partitions
         for number, record in enumerate(batch):
             ledger.number = number
+            if record.topic == topics.ACCOUNTS:
+                learn(record, ledger.accounts, state, outbox)
+                continue
             day = now.at(record.timestamp) // DAY_MS
             if day != ledger.day:
                 erasing.sweep()
@@ -114,6 +132,10 @@ class Scoring:
         )
         touch(state, now, outbox)
         ledger.trim()
+
+    def upgrade(self, version: int, key: bytes, value: bytes) -> bytes:
+        """Version 1 knew nothing of facts."""
+        return upgraded(value) if key.startswith(keys.RESPONSE) else value
 
     def _accept(
         self, record: Record, account: Account, said: Said, acceptance: Acceptance, ledger: Ledger, outbox: Outbox

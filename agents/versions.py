@@ -4,6 +4,9 @@ A record has a stamp: its version, and among equal versions a hash of its conten
 version. The greatest stamp decides the content. The segments are decided by themselves, since a correction that names none
 keeps the old ones: they are those of the greatest stamp among the records that name some, where a retraction names none for
 good. Both are maxima, so the result is the same in any order.
+
+What the account's CRM facts add is no content: it is remembered as it was when the response was first counted, plays no part
+in stamps and duplicates, and goes with a retraction.
 """
 
 import hashlib
@@ -12,6 +15,7 @@ from zlib import crc32
 
 import msgspec
 
+from agents.facts import together
 from agents.responses import Pairs, Said
 from agents.stored import decoder
 from schemas.times import LATEST_MS
@@ -46,6 +50,7 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     comment: int = 0
     """A checksum (CRC-32), 0 if there is none: comments are not kept, it only has to show that one has changed."""
     segments: Pairs = ()
+    """Those that its records name."""
     named: tuple[int, bytes] | None = None
     """The stamp of the record that named the segments; None: that of the content."""
     events: int = 0
@@ -54,6 +59,13 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     """Whether the last of them still holds."""
     earlier: str | None = None
     """The response of its respondent before it, as long as each came after all others (`agents.latest`)."""
+    facts: Pairs = ()
+    """The segments of its account, as they were when it was first counted."""
+
+    @property
+    def counted(self) -> Pairs:
+        """The segments that it counts in."""
+        return together(self.segments, self.facts) if self.facts else self.segments
 
     @property
     def erased(self) -> bool:
@@ -68,6 +80,11 @@ encode_known = _encode
 def erased(day: int) -> Known:
     """What takes the place of a response whose respondent is erased on a day."""
     return Known(ERASED, RETRACTED, day, False)
+
+
+def upgraded(value: bytes) -> bytes:
+    """What version 1 wrote of a response, which had no segments of its account, as it is written now."""
+    return encode_known(decode_known(value))
 
 
 def digest_of(said: Said) -> bytes:
@@ -110,6 +127,7 @@ def _later(known: Known, heard: Known) -> Known | None:
     if after.named == (after.version, after.stamp):
         after.named = None
     after.events, after.standing, after.earlier = known.events, known.standing, known.earlier
+    after.facts = known.facts if after.live else ()
     return after
 
 

@@ -19,6 +19,8 @@ from schemas.topics import TOPICS
 
 MARKER: Final = "capacity"
 """Of the place in the document."""
+HOPS = 3
+"""Agents that a response goes through: the directory works when facts of accounts change."""
 COPIES: Final = 3
 """Of each record in production: min.insync.replicas 2 and a broker that may be down."""
 BUSY: Final = 0.5
@@ -189,7 +191,7 @@ class Plan:
     @property
     def transactions(self) -> float:
         """Each second, at most: a task begins the next when the last is done, and none without a record."""
-        return len(AGENTS) * min(self.load.rate, self.partitions / self.costs.transaction_s)
+        return HOPS * min(self.load.rate, self.partitions / self.costs.transaction_s)
 
     @property
     def lost_process_s(self) -> float:

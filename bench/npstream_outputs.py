@@ -20,11 +20,16 @@ Reading = Callable[[str], Iterable[Stored]]
 def comparisons(settings: Settings, truth: Truth, read: Reading) -> Iterator[Comparison]:
     """Of every topic that the agents of these settings write to."""
     yield from _events(settings, truth, read)
+    if "intake" in settings.agents:
+        # Every payload is whole and names its account, and no CRM says anything.
+        for topic in (topics.INCOMPLETE, topics.CONTACTS, topics.ACCOUNTS):
+            yield compare_rows(topic, set(), last_values(read(topic)), lambda key, body: None)
     if "scoring" in settings.agents:
         yield _accounts(settings, truth, last_values(read(topics.ACCOUNT_ROLLUPS)))
         yield _cells(truth, last_values(read(topics.CELLS)))
-        # Nobody is erased.
-        yield compare_rows(topics.ERASURES, set(), last_values(read(topics.ERASURES)), lambda key, body: None)
+        # Nobody is erased, and nothing is known of accounts.
+        for topic in (topics.ERASURES, topics.ACCOUNTS):
+            yield compare_rows(topic, set(), last_values(read(topic)), lambda key, body: None)
     if "rollups" in settings.agents:
         yield _segments(settings, truth, last_values(read(topics.SEGMENT_ROLLUPS)))
 

@@ -1,4 +1,4 @@
-"""Copies responses and erasures to a cluster whose topics have more partitions, for a replay there: docs/capacity.md.
+"""Copies responses, erasures and CRM facts to a cluster with more partitions, for a replay there: docs/capacity.md.
 
 python grow_partitions.py --source 127.0.0.1:9092 --target 127.0.0.1:9192            # to the end, and ends there
 python grow_partitions.py --source 127.0.0.1:9092 --target 127.0.0.1:9192 --follow   # goes on until Ctrl-C or SIGTERM
@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams.partitioner import partition_of  # npstream's, and Kafka's own: murmur2
 
-ERASURES, RESPONSES = "nps.erasures", "nps.responses"
+ERASURES, ACCOUNTS, RESPONSES = "nps.erasures", "nps.accounts", "nps.responses"
 GROUP = "npstream-grow"
 FLUSH_S = 60.0
 """A portion that is not written by then never will be."""
@@ -25,6 +25,11 @@ def account_of(message: Message) -> bytes:
     """What decides the partition. The list of the erased has the account before the last bar of its keys."""
     key: bytes = message.key() or b""
     return key.rpartition(b"|")[0] if message.topic() == ERASURES else key
+
+
+def is_used(message: Message, partitions: int) -> bool:
+    """Facts away from home were never used, and of those that are the last to arrive count."""
+    return message.topic() != ACCOUNTS or partition_of(message.key() or b"", partitions) == message.partition()
 
 
 def copy(source: str, target: str, topics: list[str], follow: bool, stop: Event) -> int:
@@ -41,7 +46,8 @@ def copy(source: str, target: str, topics: list[str], follow: bool, stop: Event)
     )
     producer = Producer({"bootstrap.servers": target, "enable.idempotence": True, "linger.ms": 50})
     counts = {topic: len(producer.list_topics(topic, timeout=FLUSH_S).topics[topic].partitions) for topic in topics}
-    unread = {(topic, n) for topic in topics for n in consumer.list_topics(topic, timeout=FLUSH_S).topics[topic].partitions}
+    numbers = {topic: consumer.list_topics(topic, timeout=FLUSH_S).topics[topic].partitions for topic in topics}
+    unread = {(topic, number) for topic in topics for number in numbers[topic]}
     refused: list[KafkaError] = []
     consumer.subscribe(topics)
     copied = 0
@@ -51,7 +57,8 @@ def copy(source: str, target: str, topics: list[str], follow: bool, stop: Event)
             for message in consumer.consume(num_messages=10_000, timeout=0.5):
                 error = message.error()
                 if error is None:
-                    records.append(message)
+                    if is_used(message, len(numbers[message.topic()])):
+                        records.append(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     unread.discard((message.topic(), message.partition()))
                 else:
@@ -85,11 +92,12 @@ def main() -> None:
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    # Who is erased comes first: a state that is made anew then never holds anything of them.
-    erasures = copy(arguments.source, arguments.target, [ERASURES], follow=False, stop=stop)
-    print(f"copied {erasures} records of {ERASURES}", flush=True)
-    responses = copy(arguments.source, arguments.target, [RESPONSES, ERASURES], arguments.follow, stop)
-    print(f"copied {responses} records of {RESPONSES} and what came to {ERASURES} meanwhile", flush=True)
+    # Who is erased comes first: a state that is made anew then never holds anything of them; and the facts that it counts with.
+    first = [ERASURES, ACCOUNTS]
+    led = copy(arguments.source, arguments.target, first, follow=False, stop=stop)
+    print(f"copied {led} records of {' and '.join(first)}", flush=True)
+    responses = copy(arguments.source, arguments.target, [RESPONSES, *first], arguments.follow, stop)
+    print(f"copied {responses} records of {RESPONSES} and what came to the others meanwhile", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,16 @@ class Access:
 
 ACCESS: dict[str, Access] = {
     "intake": Access(
-        reads=frozenset({topics.RAW}),
-        writes=frozenset({topics.RESPONSES, topics.DEAD_LETTERS}),
+        reads=frozenset({topics.RAW, topics.CONTACTS}),
+        # the raw topic too: a response without an account is sent to the partition of its contact
+        writes=frozenset({topics.RAW, topics.RESPONSES, topics.DEAD_LETTERS, topics.INCOMPLETE}),
+    ),
+    "directory": Access(
+        reads=frozenset({topics.ACCOUNTS}),
+        writes=frozenset({topics.CONTACTS}),
     ),
     "scoring": Access(
-        reads=frozenset({topics.RESPONSES, topics.ERASURES}),
+        reads=frozenset({topics.RESPONSES, topics.ERASURES, topics.ACCOUNTS}),
         # its own sources too: what came to the wrong partition is sent home, and the list of the erased replaces the commands
         writes=frozenset(
             {

@@ -15,9 +15,13 @@ from npstream.settings_sources import PREFIX, declared, nearest
 COMMANDS = {
     "demo": "Show it all: embedded broker, worker, a year of responses, live tables.",
     "worker": "Run the agents: responses in, scores and events out.",
+    "gateway": "Take webhooks and responses over HTTP, and send them to Kafka.",
+    "fetch": "Ask vendors for responses of which webhooks give only ids.",
     "broker": "Run the embedded broker, for trying things out.",
     "topics": "Show, create and check the topics.",
     "produce": "Send responses from a file to Kafka.",
+    "adapt": "Show what becomes of a survey platform's payload, and why not.",
+    "accounts": "Load and show CRM facts: owner, tier, value, segments of accounts.",
     "top": "Live tables of accounts, segments and detractors.",
     "tail": "Follow detractors, promoters, changes, scores or dead letters.",
     "dlq": "List, show and replay dead letters.",

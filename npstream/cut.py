@@ -4,8 +4,8 @@
 2. Wait until scoring has passed it, as its changelog says; read the list of the erased; wait until rollups has passed the cells
    that came of both.
 3. Read the outputs, to the end that they have then.
-4. Read the source to the end that it has now: whatever the outputs show has its cause in there. Read the list again: accounts
-   that have another one by now cannot be proved.
+4. Read the source and the CRM facts to the end that they have now: whatever the outputs show has its cause in there. Read the
+   list again: accounts that have another one by now cannot be proved.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def read_seen(settings: Settings, timeout_s: float) -> Seen:
     names = {agent: changelog_topic(settings.app_id, agent) for agent in ("scoring", "rollups")}
     async with connect(connection) as admin:
         exactly_once = (await admin.cluster()).transactional
-    wanted = [topics.RESPONSES, topics.ERASURES, topics.CELLS, *OUTPUTS, *names.values()]
+    wanted = [topics.RESPONSES, topics.ERASURES, topics.ACCOUNTS, topics.CELLS, *OUTPUTS, *names.values()]
     async with Reader(connection, wanted) as reader:
         # 1. The cut.
         cut = await reader.ends(topics.RESPONSES)
@@ -54,14 +54,15 @@ async def read_seen(settings: Settings, timeout_s: float) -> Seen:
         await _passed(reader, "rollups", names["rollups"], topics.CELLS, cells, deadline, timeout_s)
         # 3. The outputs.
         starts: dict[tuple[str, int], int] = {}
-        for topic in (topics.RESPONSES, *OUTPUTS):
+        for topic in (topics.RESPONSES, topics.ACCOUNTS, *OUTPUTS):
             starts |= {(topic, partition): offset for partition, offset in (await reader.starts(topic)).items()}
         outputs = {topic: await _all(reader, topic) for topic in OUTPUTS}
         # 4. Their causes.
         source = await _all(reader, topics.RESPONSES)
+        accounts = await _all(reader, topics.ACCOUNTS)
         later = await erased(reader)
     meanwhile = frozenset(account for account, own in later.items() if own != erasures.get(account))
-    return Seen(source, outputs, cut, starts, int(time.time() * 1000), exactly_once, erasures, meanwhile)
+    return Seen(source, outputs, cut, starts, int(time.time() * 1000), exactly_once, erasures, meanwhile, accounts)
 
 
 async def erased(reader: Reader) -> Erasures:

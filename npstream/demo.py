@@ -89,6 +89,7 @@ async def _worker(settings: Settings, log: Path) -> AsyncIterator[Child]:
         "NPSTREAM_SESSION_TIMEOUT_MS": str(settings.session_timeout_ms),
         "NPSTREAM_HEARTBEAT_MS": str(settings.heartbeat_ms),
         "NPSTREAM_HTTP_PORT": "0",
+        "NPSTREAM_ALERT_MAX_AGE_DAYS": "0",  # its year is to be seen, and all of it is old news
     }
     worker = Child([sys.executable, "-m", "npstream", "worker"], log, {**os.environ, **given})
     try:

@@ -17,6 +17,8 @@ FACTS = (
     Fact("strays", Kind.COUNTER, "Responses that arrived at another partition than their account's and were sent home"),
     Fact("erasures", Kind.COUNTER, "Respondents erased, by what became of their counts", ("counts",)),
     Fact("erased", Kind.COUNTER, "Responses dropped because their respondent is erased"),
+    Fact("incomplete", Kind.COUNTER, "Payloads that carry ids alone, passed on to be fetched, by source", ("source",)),
+    Fact("account_facts", Kind.COUNTER, "Records of nps.accounts taken over, by what they did", ("change",)),
     Fact("dead_letters", Kind.COUNTER, "Records that could not be used, by reason", ("reason",)),
     Fact("category_changes", Kind.COUNTER, "Changes of a respondent's present category", ("from", "to")),
     Fact("detractors", Kind.COUNTER, "Detractor events, by severity", ("severity",)),

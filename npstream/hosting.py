@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from agents.directory import Directory
 from agents.intake import Intake, IntakeSettings
 from agents.rollups import Rollups, RollupSettings
 from agents.scoring import Scoring, ScoringSettings
 from npstream.failures import CheckFailed
 from npstream.settings import Settings
-from schemas.vendors.adapter import SourceSettings
+from npstream.sources_file import read_sources
 from streams.checking import OpeningRules
 from streams.disk import Disk, DiskUnavailable
 from streams.kafka_broker import KafkaBroker
@@ -17,19 +18,32 @@ from streams.task import TaskRules
 
 
 def _intake(settings: Settings) -> Processor:
-    typeform = SourceSettings(score_fields=(settings.typeform_field,)) if settings.typeform_field else SourceSettings()
-    return Intake(IntakeSettings(sources={"typeform": typeform}, zone=settings.zone(), account=settings.default_account))
+    sources = read_sources(settings.sources_file)
+    return Intake(
+        IntakeSettings(sources.adapters, sources.settings, sources.domains, settings.zone(), settings.default_account)
+    )
 
 
 def _scoring(settings: Settings) -> Processor:
-    return Scoring(ScoringSettings(settings.windows_days, settings.headline_days, settings.grace_days))
+    lengths = (settings.windows_days, settings.headline_days, settings.grace_days)
+    sources = tuple(read_sources(settings.sources_file).adapters)
+    return Scoring(ScoringSettings(*lengths, alert_max_age_days=settings.alert_max_age_days, sources=sources))
+
+
+def _directory(settings: Settings) -> Processor:
+    return Directory()
 
 
 def _rollups(settings: Settings) -> Processor:
     return Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))
 
 
-PROCESSORS: dict[str, Callable[[Settings], Processor]] = {"intake": _intake, "scoring": _scoring, "rollups": _rollups}
+PROCESSORS: dict[str, Callable[[Settings], Processor]] = {
+    "intake": _intake,
+    "directory": _directory,
+    "scoring": _scoring,
+    "rollups": _rollups,
+}
 """How each agent is made. To add an agent, write it in `agents/` and name it here and in the setting `agents`."""
 
 

@@ -3,6 +3,7 @@ fits into memory, and never for longer than the caller waits.
 """
 
 import asyncio
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,6 +41,10 @@ class Sender:
     def __init__(self, connection: Connection, topic: str, timeout_s: float = TIMEOUT_S) -> None:
         self.sent = 0
         self.acknowledged = 0
+        self.settled = 0
+        """So many records from the first one on are all acknowledged: those after them may be, but not each of them."""
+        self._ahead: set[int] = set()
+        """The numbers of those."""
         self._connection = connection
         self._topic = topic
         self._timeout_s = timeout_s
@@ -95,8 +100,8 @@ class Sender:
             raise UserError(f"a record is larger than the broker takes: {error}; {self._so_far}") from error
         except (TimeoutError, KafkaError) as error:
             raise self._lost() from error
+        delivery.add_done_callback(partial(self._done, self.sent))
         self.sent += 1
-        delivery.add_done_callback(self._done)
 
     async def flush(self) -> None:
         """Wait until everything is acknowledged."""
@@ -104,12 +109,16 @@ class Sender:
             await self._wait()
         self._check()
 
-    def _done(self, delivery: "asyncio.Future[Any]") -> None:
+    def _done(self, number: int, delivery: "asyncio.Future[Any]") -> None:
         if delivery.cancelled():
             return
         error = delivery.exception()
         if error is None:
             self.acknowledged += 1
+            self._ahead.add(number)
+            while self.settled in self._ahead:
+                self._ahead.remove(self.settled)
+                self.settled += 1
         else:
             self._error = self._error or error
         self._progress.set()

@@ -27,7 +27,7 @@ from npstream.settings_sources import (
 from schemas.topics import BY_NAME, PARTITIONS, RESPONSES
 from streams.connection import Connection
 
-AGENTS = ("intake", "scoring", "rollups")
+AGENTS = ("intake", "directory", "scoring", "rollups")
 """The agents there are, in the order of the flow."""
 SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 """Those that a user name and a password are enough for."""
@@ -182,11 +182,34 @@ class Settings:
         90, "the window whose NPS stands in events, gauges and lists: a quarter is what is reported", least=1
     )
     grace_days: int = setting(7, "history kept beyond twice the longest window, for responses that arrive late", least=0)
+    alert_max_age_days: int | None = setting(
+        14,
+        "older responses count, and bring no detractor, promoter or category change: so a backfill of years alerts nobody; "
+        "0 or empty: no limit",
+        least=0,
+    )
     source_zone: str = setting("UTC", "time zone of vendor times that name none, such as Europe/Berlin")
     default_account: str = setting("", "account of a response that names none; empty: it is a dead letter")
-    typeform_field: str = setting(
-        "", "id or ref of the question in a Typeform that asks for the NPS; empty: the first of type nps, else of opinion_scale"
+    sources_file: str = setting(
+        "", "TOML file that says how each survey platform's payloads are read, with mappings of your own (docs/sources.md)"
     )
+
+    surveymonkey_url: str = setting(
+        "https://api.surveymonkey.com",
+        "where SurveyMonkey's API is: https://api.eu.surveymonkey.com for data in Europe",
+        group="fetch",
+    )
+    surveymonkey_token: str | None = setting(
+        None, "access token of an app of SurveyMonkey's, which may read responses and surveys", secret=True
+    )
+    qualtrics_url: str = setting("", "where Qualtrics' API is: https://DATACENTER.qualtrics.com")
+    qualtrics_token: str | None = setting(
+        None, "token of a user of Qualtrics, who may read the surveys' responses", secret=True
+    )
+    fetch_per_minute: int = setting(
+        100, "calls of a vendor's API, at most: SurveyMonkey allows 120 a minute to a private app", least=1
+    )
+    fetch_http_port: int = setting(9466, "port of the metrics of npstream fetch; 0 takes a free one", least=0, most=65_535)
 
     http_host: str = setting(
         "127.0.0.1", "where metrics and health are served: loopback, since there is no log-in", group="metrics"
@@ -199,6 +222,54 @@ class Settings:
         "info", "what is logged: info is what an operator acts on", choices=("debug", "info", "warning", "error", "critical")
     )
     log_format: str = setting("text", "text for eyes, json (one object a line) for collectors", choices=("text", "json"))
+
+    gateway_host: str = setting(
+        "127.0.0.1",
+        "where `npstream gateway` takes webhooks: loopback, since what speaks TLS with the world stands before it",
+        group="gateway",
+    )
+    gateway_port: int = setting(8080, "port of the gateway; 0 takes a free one", least=0, most=65_535)
+    gateway_file: str | None = setting(
+        None, "TOML file that says which vendor signs how, and which account is whose (docs/gateway.md)"
+    )
+    gateway_secrets: str | None = setting(
+        None,
+        "secrets of vendors, beside those of gateway_file: VENDOR=SECRET with commas between them, a vendor may come twice; "
+        "best given in the environment",
+        secret=True,
+    )
+    gateway_tokens: str | None = setting(
+        None,
+        "bearer tokens of POST /v1/responses, beside those of gateway_file, with commas between them; best given in the "
+        "environment",
+        secret=True,
+    )
+    gateway_max_body_bytes: int = setting(
+        BROKER_BATCH_LIMIT,
+        "longest body that is taken: what a broker takes as one record by default, less what Kafka adds to it",
+        least=1024,
+        most=BROKER_BATCH_LIMIT,
+    )
+    gateway_in_flight_bytes: int = setting(
+        64 * 1024 * 1024,
+        "bodies held until Kafka has acknowledged them, of all requests together; beyond it requests are refused with 503, so "
+        "that a burst costs no more memory",
+        least=1024 * 1024,
+    )
+    gateway_rate_per_s: float = setting(
+        1000.0,
+        "requests a vendor may make per second in the long run, then 429; gateway_file has others for single ones",
+        least=0.1,
+    )
+    gateway_burst: int = setting(
+        2000, "requests a vendor may make at once after a quiet time: two seconds of its rate", least=1
+    )
+    gateway_timeout_ms: int = setting(
+        5000,
+        "how long Kafka may take to acknowledge, then 503; vendors hang up by themselves after some seconds",
+        least=100,
+        most=60_000,
+    )
 
     sources: Mapping[str, Source] = field(default_factory=dict, repr=False, compare=False)
     """Where each value that is not the default came from; not a setting."""
@@ -301,6 +372,11 @@ def _contradictions(s: Settings) -> Iterator[str]:
         yield "state_store disk needs state_folder, which is empty: name a folder on a disk of this machine"
     if s.state_store == "memory" and s.state_folder is not None:
         yield "state_folder is set, but state_store memory keeps nothing there: use state_store disk, or leave it empty"
+    if s.gateway_max_body_bytes > s.gateway_in_flight_bytes // 2:
+        yield (
+            f"gateway_max_body_bytes {s.gateway_max_body_bytes} is more than half of gateway_in_flight_bytes "
+            f"{s.gateway_in_flight_bytes}: one body would keep out all others; raise the latter"
+        )
     yield from _window_contradictions(s)
     try:
         s.zone()

@@ -12,13 +12,16 @@ import msgspec
 import orjson
 
 from agents import keys
+from agents.contacts import CONTACT
 from schemas.erasures import entry_key, respondent_hash
-from schemas.topics import ERASURES
+from schemas.topics import ACCOUNTS, ERASURES
 from streams.changelog import state_prefix
 from streams.processor import Record
 
 STATE: Final = state_prefix("scoring")
 """What the keys of scoring's state in its changelog begin with."""
+CONTACTS: Final = state_prefix("intake") + CONTACT
+"""What the keys of contacts in intake's changelog begin with."""
 PART_BYTES: Final = 4
 """Of the number that ends the key of an older part of a history."""
 
@@ -39,7 +42,11 @@ class Respondent:
             key = (record.key or b"")[len(STATE) :]
             if key[:1] in _PERSONAL:
                 return self._of_these(self._kept(key, record.value))
-        return "" if self._anywhere(record) else None
+        if record.key == CONTACTS + self.respondent_id.encode():
+            return ""
+        if not self._anywhere(record):
+            return None
+        return self._of_these((record.key or b"").decode(errors="replace")) if record.topic == ACCOUNTS else ""
 
     def listed_in(self, record: Record) -> str | None:
         """The account of which a record of the list says that they are erased; None if it is about somebody else."""

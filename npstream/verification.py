@@ -5,6 +5,9 @@ processor has passed before the outputs were read. What comes of records before 
 may be there already: an event then has its cause, a table equals a recount up to one of the account's own later records. So a
 system can be verified while it runs.
 
+Which segments a response has from its account is a decision of the moment it was counted at, so its scored event is believed,
+within the bounds of `recount.facts`. Where retention has removed that event, a segment's row that differs is not proved.
+
 Respondents who were erased are left out from the position that their entry in the list says, or counted without a name.
 
 What cannot be proved is said, and not compared: what retention has removed from a topic, and accounts whose records ask what
@@ -37,6 +40,7 @@ MOST_MOMENTS: Final = 500
 """A table that may have been read at more moments than these, since much arrives for it just now, is not compared."""
 MOVING: Final = "too much arrived while it was read: verify again when less does"
 ERASED_MEANWHILE: Final = "a respondent was erased while it was read: verify again"
+UNTOLD: Final = "responses may count in it for what nps.accounts said once, and retention has removed the events that tell"
 ROLLING_MS: Final = 10 * 60_000
 """For so long after midnight a table may still be as of yesterday: quiet ones are rolled over in turn, 500 a second."""
 
@@ -69,6 +73,8 @@ class Seen:
     """The list of the erased, as it stood before the outputs were read."""
     erased_meanwhile: frozenset[str] = frozenset()
     """The accounts of which somebody was erased while they were read."""
+    accounts: Sequence[SourceRecord] = ()
+    """What nps.accounts holds, as read after the outputs."""
 
 
 @dataclass(slots=True)
@@ -82,13 +88,15 @@ class Verdict:
     """What was not compared, and why: accounts and segments by name, topics by theirs."""
 
 
-def verify(seen: Seen, windows: Sequence[int], headline: int, grace: int) -> Verdict:
+def verify(
+    seen: Seen, windows: Sequence[int], headline: int, grace: int, alert_max_age: int | None = recount.ALERT_MAX_AGE
+) -> Verdict:
     """Compare everything; lengths in days."""
-    return _Verification(seen, windows, headline, grace).verdict()
+    return _Verification(seen, windows, headline, grace, alert_max_age).verdict()
 
 
 class _Verification:
-    def __init__(self, seen: Seen, windows: Sequence[int], headline: int, grace: int) -> None:
+    def __init__(self, seen: Seen, windows: Sequence[int], headline: int, grace: int, alert_max_age: int | None) -> None:
         self.seen = seen
         self.windows = windows
         self.history_days = 2 * max(windows) + grace
@@ -96,6 +104,9 @@ class _Verification:
         self.partitions = len(seen.cut)
         self.outputs = {topic: self._ours(topic, records) for topic, records in seen.outputs.items()}
         """What is in the output topics, without what has no shape of ours."""
+        starts = {partition: seen.starts.get((topics.ACCOUNTS, partition), 0) for partition in seen.cut}
+        self.facts = recount.Facts(seen.accounts, self.partitions, starts)
+        self.told = recount.told_by(self.outputs[topics.SCORED])
         self.expected = recount.events(
             seen.source,
             windows,
@@ -105,11 +116,16 @@ class _Verification:
             wall=lambda record: seen.read_at,
             as_of=_days_of_scoring(self.outputs[topics.SCORED]),
             erasures=seen.erasures,
+            told=self.told,
+            facts=self.facts,
+            alert_max_age=alert_max_age,
         )
         self.unprovable = {
             account: f"it asks what the contract leaves open: {reason}" for account, reason in self.expected.doubtful.items()
         } | dict.fromkeys(seen.erased_meanwhile, ERASED_MEANWHILE)
         """Accounts, and why nothing is proved of them."""
+        self.untold: frozenset[str] | None = frozenset()
+        """Segments that responses may have from their accounts without anybody telling; None: any."""
         self.blind_before: dict[int, int] = {}
         """Source partitions of which retention has removed what may still count: the timestamp in ms of the first record."""
         self._of_all: dict[str, Callable[[int], Tables]] = {}
@@ -130,6 +146,8 @@ class _Verification:
 
     def _differs(self, where: str, topic: str, text: str) -> None:
         reason = self.unprovable.get(where)
+        if topic == topics.SEGMENT_ROLLUPS and (self.untold is None or where in self.untold):
+            reason = UNTOLD
         if reason is None:
             self.found.differences.append(Difference(where, topic, text))
         else:
@@ -274,8 +292,14 @@ class _Verification:
     def _segments(self) -> None:
         own: dict[str, dict[int, list[SourceRecord]]] = defaultdict(lambda: defaultdict(list))
         named: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for _, arrival in self._at_home():
-            named[arrival.account_id, arrival.response_id] |= {f"{d}={v}" for d, v in arrival.segments.items()}
+        untold = set()
+        for record, arrival in self._at_home():
+            told = self.told(record, arrival)
+            if told is None and self.seen.starts.get((topics.SCORED, record.partition), 0) > 0:
+                untold.add(arrival.account_id)
+            pairs = {**arrival.segments, **(told or {})}
+            named[arrival.account_id, arrival.response_id] |= {f"{d}={v}" for d, v in pairs.items()}
+        self.untold = self._segments_of_facts(untold)
         by_account: dict[str, set[str]] = defaultdict(set)
         for (account, _), segments in named.items():
             by_account[account] |= segments
@@ -298,6 +322,16 @@ class _Verification:
                     for counts in product(*choices)
                 )
                 self._row(topics.SEGMENT_ROLLUPS, segment.encode(), rows.get(segment.encode()), moments)
+
+    def _segments_of_facts(self, accounts: Iterable[str]) -> frozenset[str] | None:
+        """The segments that accounts have ever had; None if some of that may be gone."""
+        found: set[str] = set()
+        for account in accounts:
+            facts = self.facts.of(account)
+            if facts is None:
+                return None
+            found |= {f"{d}={v}" for fact in facts for d, v in fact.segments.items()}
+        return frozenset(found)
 
     def _row(
         self,
@@ -337,11 +371,10 @@ class _Verification:
         return self._of_all[topic]
 
     def _tables(self, topic: str, records: Sequence[SourceRecord]) -> Callable[[int], Tables]:
-        count = recount.account_tables if topic == topics.ACCOUNT_ROLLUPS else recount.segment_tables
-
         @cache
         def of_day(day: int) -> Tables:
-            return count(records, day, self._provable_days(day), self.partitions, self.seen.erasures)
+            of = (records, day, self._provable_days(day), self.partitions, self.seen.erasures)
+            return recount.account_tables(*of) if topic == topics.ACCOUNT_ROLLUPS else recount.segment_tables(*of, self.told)
 
         return of_day
 

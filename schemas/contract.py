@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from schemas import cloudevents, events, topics
+from schemas import accounts, cloudevents, events, topics
 from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER, STAGES, Reason
 from schemas.examples import EXAMPLES
 from schemas.topics import TOPICS, Topic
 from schemas.vendors import ADAPTERS
 
-CONTRACT_VERSION: Final = "1.1.0"
+CONTRACT_VERSION: Final = "1.2.0"
 """Version of the contract: a new field is a minor one, anything that an existing reader could trip over a major one."""
 
 TYPES: Final[tuple[type[Struct], ...]] = (
@@ -30,6 +30,8 @@ TYPES: Final[tuple[type[Struct], ...]] = (
     events.Cell,
     events.Erasure,
     events.Erased,
+    events.Contact,
+    accounts.AccountFacts,
 )
 """What the values of topics are."""
 
@@ -106,14 +108,14 @@ def _channel(topic: Topic) -> Json:
 
 
 def _operation(topic: Topic) -> tuple[str, Json]:
-    """What npstream does with a topic: it receives raw payloads and commands, and sends everything else."""
-    action = "receive" if topic.name in (topics.RAW, topics.ERASURES) else "send"
+    """What npstream does with a topic: it receives raw payloads, commands and CRM facts, and sends everything else."""
+    action = "receive" if topic.name in (topics.RAW, topics.ERASURES, topics.ACCOUNTS) else "send"
     name = action + "".join(part.capitalize() for part in topic.name.split(".")[1:])
     return name, {"action": action, "channel": {"$ref": f"#/channels/{topic.name}"}, "summary": topic.holds}
 
 
 def _message_names(topic: Topic) -> tuple[str, ...]:
-    if topic.name == topics.RAW:
+    if topic.name in (topics.RAW, topics.INCOMPLETE):
         return ("Payload",)
     if topic.name == topics.DEAD_LETTERS:
         return ("DeadLetter",)

@@ -42,6 +42,12 @@ Severity = Literal["critical", "high", "elevated"]
 Dimension = Annotated[str, Meta(pattern=DIMENSION_PATTERN)]
 SegmentValue = Annotated[str, Meta(min_length=1, max_length=MAX_SEGMENT_VALUE_CHARS)]
 Text = Annotated[str, Meta(min_length=1)]
+Owner = Annotated[Id, Meta(description="who looks after the account, e.g. an e-mail address", examples=["csm@vendor.example"])]
+Tier = Annotated[Id, Meta(description="how much care the account gets", examples=["gold"])]
+YearlyValue = Annotated[
+    Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)],
+    Meta(description="what the account is worth a year, in any one currency"),
+]
 Source = Annotated[Id, Meta(description="the adapter that read it, or what a canonical response names itself")]
 Segments = Annotated[dict[Dimension, SegmentValue], Meta(max_length=MAX_SEGMENTS, description="dimension to value")]
 Count = Annotated[int, Meta(ge=0)]
@@ -106,6 +112,15 @@ class Scored(Struct, kw_only=True, omit_defaults=True):
     change: Literal["new", "correction", "retraction", "late", "expired"]
 
 
+class AccountBrief(Struct, kw_only=True, omit_defaults=True):
+    """Whose account it is, and how much there is to lose: from `nps.accounts`, as known when the event was sent."""
+
+    name: Text | UnsetType = UNSET
+    owner: Owner | UnsetType = UNSET
+    tier: Tier | UnsetType = UNSET
+    value: YearlyValue | UnsetType = UNSET
+
+
 class CategoryChange(Struct, kw_only=True, omit_defaults=True, rename={"before": "from"}):
     """A respondent's present category is another one than before. `to` is null when no response is left; then there is neither
     score nor direction."""
@@ -121,6 +136,7 @@ class CategoryChange(Struct, kw_only=True, omit_defaults=True, rename={"before":
     cause: Literal["response", "correction", "retraction"]
     changed_at: Time
     segments: Segments | UnsetType = UNSET
+    account: AccountBrief | UnsetType = UNSET
 
 
 AccountNps = Annotated[Nps, Meta(description="the account's headline NPS after this response; left out without responses")]
@@ -141,6 +157,7 @@ class Detractor(Struct, kw_only=True, omit_defaults=True):
     segments: Segments | UnsetType = UNSET
     account_nps: AccountNps | UnsetType = UNSET
     withdrawn: Annotated[Literal[True], Meta(description="a correction or retraction took it back")] | UnsetType = UNSET
+    account: AccountBrief | UnsetType = UNSET
 
 
 class Promoter(Struct, kw_only=True, omit_defaults=True):
@@ -157,6 +174,7 @@ class Promoter(Struct, kw_only=True, omit_defaults=True):
     segments: Segments | UnsetType = UNSET
     account_nps: AccountNps | UnsetType = UNSET
     first: Annotated[Literal[True], Meta(description="the respondent's first promoter response")] | UnsetType = UNSET
+    account: AccountBrief | UnsetType = UNSET
 
 
 class WindowStats(Struct, kw_only=True, omit_defaults=True):
@@ -258,3 +276,11 @@ class Erased(Struct, kw_only=True):
     counts: KeptCounts
     erased_at: Time
     position: Count
+
+
+class Contact(Struct, kw_only=True):
+    """An entry of the list of contacts: a response by this contact that names no account is this account's, unless it is a
+    contact of several. Internal: it is made from the facts in nps.accounts."""
+
+    contact: Id
+    account_id: Id

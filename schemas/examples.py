@@ -21,6 +21,7 @@ _WINDOWS: Final[dict[str, Any]] = {
     "90d": {"responses": _WINDOW, "respondents": _WINDOW},
 }
 _SEGMENTS: Final = {"plan": "enterprise", "region": "emea", "segment": "smb"}
+_ACCOUNT: Final = {"name": "Acme", "owner": "csm@vendor.example", "tier": "gold", "value": 48000}
 _RESPONSE: Final[dict[str, Any]] = {
     "response_id": "r-1",
     "account_id": "acme",
@@ -65,6 +66,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "cause": "response",
         "changed_at": "2026-03-01T09:30:00.000Z",
         "segments": _SEGMENTS,
+        "account": _ACCOUNT,
     },
     "Detractor": {
         "account_id": "acme",
@@ -78,6 +80,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "responded_at": "2026-03-01T09:30:00.000Z",
         "segments": _SEGMENTS,
         "account_nps": -12.5,
+        "account": _ACCOUNT,
     },
     "Promoter": {
         "account_id": "acme",
@@ -91,6 +94,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "segments": _SEGMENTS,
         "account_nps": 60.0,
         "first": True,
+        "account": _ACCOUNT,
     },
     "AccountRollup": {"account_id": "acme", "as_of": "2026-03-01", "windows": _WINDOWS},
     "SegmentRollup": {"dimension": "plan", "value": "enterprise", "as_of": "2026-03-01", "windows": _WINDOWS},
@@ -107,5 +111,14 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "counts": "remove",
         "erased_at": "2026-03-05T11:00:00.250Z",
         "position": 1042,
+    },
+    "Contact": {"contact": "u-17@acme.example", "account_id": "acme"},
+    "AccountFacts": {
+        **_ACCOUNT,
+        "segments": {"plan": "enterprise", "region": "emea"},
+        "renewal_date": "2026-09-30",
+        "time_zone": "Europe/Berlin",
+        "contacts": ["u-17@acme.example", "u-4@acme.example"],
+        "domains": ["acme.example"],
     },
 }

@@ -17,6 +17,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
 _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d+)?)(Z|z|[+-]\d\d:?\d\d)?", re.ASCII)
+_SPACED = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d+)?) (Z|UTC|GMT|[+-]\d\d:?\d\d)", re.ASCII)
+"""2016-08-04 13:57:26 -0700: what Ruby, PHP and others write, and so some vendors. In canonical JSON it is faulty."""
+_UTC_NAMES: Final = ("UTC", "GMT")
 _SHOWN = 40
 """Characters of a value that a message shows."""
 _SECONDS_FORM, _MILLIS_FORM = "--T::Z", "--T::."
@@ -33,8 +36,9 @@ def parse_time(value: object, zone: tzinfo | None = None) -> int:
     """Milliseconds since the epoch, UTC, of an RFC 3339 string or of an epoch number in seconds or milliseconds.
 
     A string without an offset is a time in `zone`, and a ValueError where that is None; where a clock is set back, the
-    first of the two readings is meant. Below a millisecond digits are cut off. Raises ValueError for anything else: other
-    types, booleans, NaN, dates without a time, years before 1970 or after 2199.
+    first of the two readings is meant. With a zone a space may stand before the offset, and UTC or GMT in its place: vendors
+    write that. Below a millisecond digits are cut off. Raises ValueError for anything else: other types, booleans, NaN, dates
+    without a time, years before 1970 or after 2199.
     """
     if type(value) is str:
         # The usual forms, 2026-03-01T09:30:00.000Z and 2026-03-01T09:30:00Z, without a regular expression.
@@ -96,11 +100,14 @@ def parse_day(text: str) -> int:
 
 
 def _parse_text(text: str, zone: tzinfo | None) -> int:
-    """Any other RFC 3339 form; also a space for the T, an offset without its colon, and none at all where a zone is known."""
-    match = _RFC_3339.fullmatch(text)
+    """Any other RFC 3339 form; also a space for the T, an offset without its colon, and none at all, or one apart from the
+    time, where a zone is known."""
+    match = _RFC_3339.fullmatch(text) or (None if zone is None else _SPACED.fullmatch(text))
     if match is None:
         raise ValueError(f"{_shown(text)} is no time: expected RFC 3339, such as 2026-03-01T09:30:00.000Z")
     day, clock, offset = match.groups()
+    if offset in _UTC_NAMES:
+        offset = "Z"
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{(offset or '').upper()}")
     except ValueError as error:

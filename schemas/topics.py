@@ -29,7 +29,10 @@ CELLS = "nps.segments.cells"
 ACCOUNT_ROLLUPS = "nps.rollups.accounts"
 SEGMENT_ROLLUPS = "nps.rollups.segments"
 DEAD_LETTERS = "nps.responses.dlq"
+INCOMPLETE = "nps.responses.incomplete"
+CONTACTS = "nps.contacts"
 ERASURES = "nps.erasures"
+ACCOUNTS = "nps.accounts"
 
 
 class CleanUp(Enum):
@@ -48,7 +51,7 @@ class Topic:
     key: str
     holds: str
     schema: str | None
-    """Name of the type in `schemas.events` that its values have; None where values are anything."""
+    """Name of the type in `schemas` that its values have; None where values are anything."""
     clean_up: CleanUp
     retention_days: int | None = None
     """None: as long as the key lives (compacted)."""
@@ -103,10 +106,35 @@ TOPICS: tuple[Topic, ...] = (
         14,
     ),
     Topic(
+        INCOMPLETE,
+        "as it came",
+        "payloads that carry ids alone: what they stand for has to be fetched from the vendor",
+        None,
+        CleanUp.DELETE,
+        14,
+    ),
+    Topic(
+        CONTACTS,
+        "[contact, account_id]",
+        "which account somebody is a contact of, at the partition of the contact",
+        "Contact",
+        CleanUp.COMPACT,
+        internal=True,
+        compaction_lag_days=COMPACTION_LAG_DAYS,
+    ),
+    Topic(
         ERASURES,
         "account_id|respondent_hash",
         "commands to erase a respondent, and the hashed list of those that were erased",
         "Erased",
+        CleanUp.COMPACT,
+        compaction_lag_days=COMPACTION_LAG_DAYS,
+    ),
+    Topic(
+        ACCOUNTS,
+        "account_id",
+        "CRM facts: name, owner, tier, value, segments, renewal date, time zone, contacts, domains",
+        "AccountFacts",
         CleanUp.COMPACT,
         compaction_lag_days=COMPACTION_LAG_DAYS,
     ),

@@ -1,14 +1,18 @@
-"""Every metric that a worker serves, as its registry declares it: what dashboards, alerts and documents are held against."""
+"""Every metric that a worker or a gateway serves, as its registry declares it: what dashboards, alerts and documents are held
+against."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from npstream.facts import PREFIX
+from npstream.gateway.limits import InFlight
+from npstream.gateway.metrics import GATEWAY_PREFIX, GatewayMetrics
 from npstream.settings import Settings
 from npstream.worker import Worker
-from streams.metrics import Readings
+from streams.metrics import Reading, Readings
 
 
 class Metric(NamedTuple):
@@ -28,13 +32,16 @@ class Metric(NamedTuple):
 def catalogue() -> list[Metric]:
     """All of npstream's own, in the order in which they are declared; those of Python and the process are not ours."""
     worker = Worker(Settings())
-    found = [
-        _declared(collector) for collector in worker.registry._collector_to_names if isinstance(collector, MetricWrapperBase)
-    ]
-    read = [Metric(PREFIX + reading.name, "gauge", reading.labels, reading.help) for reading in worker._readings()]
+    found = _of(worker.registry, PREFIX, worker._readings())
     # The worker serves exactly these readings: a name that is taken twice would be refused here.
     Readings(worker.registry, PREFIX, worker._readings)
-    return found + read
+    gateway = GatewayMetrics(CollectorRegistry(), InFlight(1))
+    return found + _of(gateway.registry, GATEWAY_PREFIX, gateway.readings())
+
+
+def _of(registry: CollectorRegistry, prefix: str, readings: Iterable[Reading]) -> list[Metric]:
+    found = [_declared(collector) for collector in registry._collector_to_names if isinstance(collector, MetricWrapperBase)]
+    return found + [Metric(prefix + reading.name, "gauge", reading.labels, reading.help) for reading in readings]
 
 
 def _declared(collector: MetricWrapperBase) -> Metric:

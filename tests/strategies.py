@@ -90,7 +90,7 @@ BAD_VALUES: tuple[bytes, ...] = (
 class Arriving:
     """A record on its way to nps.responses: `after_ms` the one before it. A partition of None is the home."""
 
-    value: bytes
+    value: bytes | None
     key: bytes | None
     after_ms: int = 1
     partition: int | None = None
@@ -182,11 +182,14 @@ def _arriving(
     days: st.SearchStrategy[int],
     gaps: Sequence[int],
     erasures: bool,
+    facts: bool,
 ) -> Arriving:
     """One record: mostly a response, new or of an id seen before; else a repeat, a retraction, a bad or a hopeless one."""
     made.count += 1
     if erasures and draw(st.integers(0, 5)) == 0:
         return draw(_erasure(made, strays_of, accounts, gaps))
+    if facts and draw(st.integers(0, 4)) == 0:
+        return draw(_facts(strays_of, accounts, gaps))
     kind = draw(st.integers(0, 19))
     if kind == 0:
         value = draw(st.sampled_from(BAD_VALUES))
@@ -236,6 +239,22 @@ def _erasure(draw: st.DrawFn, made: _Made, strays_of: int, accounts: Sequence[st
     return Arriving(json.dumps(body).encode(), key, draw(st.sampled_from(gaps)), partition, topic=topics.ERASURES)
 
 
+@st.composite
+def _facts(draw: st.DrawFn, strays_of: int, accounts: Sequence[str], gaps: Sequence[int]) -> Arriving:
+    """CRM facts of an account, which may come to any partition; a tombstone; or something that is neither."""
+    kind = draw(st.integers(0, 9))
+    segments = st.dictionaries(st.sampled_from((*DIMENSIONS, "tier")), st.sampled_from((*VALUES, "crm")), max_size=3)
+    body: dict[str, Any] = {"segments": draw(segments)}
+    for name, values in (("owner", ("csm-1", "csm-2")), ("value", (0, 1200, 99.5))):
+        if draw(st.booleans()):
+            body[name] = draw(st.sampled_from(values))
+    value = b"" if kind == 0 else _bad(segments="plan") if kind == 1 else json.dumps(body, ensure_ascii=False).encode()
+    partition = draw(st.integers(0, strays_of - 1)) if strays_of and draw(st.integers(0, 4)) == 0 else None
+    tombstone = kind in (2, 3)
+    key = draw(st.sampled_from(accounts)).encode()
+    return Arriving(None if tombstone else value, key, draw(st.sampled_from(gaps)), partition, topic=topics.ACCOUNTS)
+
+
 def _make_distinct(draw: st.DrawFn, made: _Made, body: dict[str, Any]) -> None:
     """Whether a response with another respondent and nothing else new is a duplicate is not told: make more of it new."""
     others = made.contents.setdefault((body["account_id"], body["response_id"]), [])
@@ -266,6 +285,7 @@ def rounds(
     days: st.SearchStrategy[int] = response_days,
     gaps: Sequence[int] = (1, 1, 1, 1, 60_000, 3_600_000, 30 * 3_600_000),
     erasures: bool = False,
+    facts: bool = False,
 ) -> list[Round]:
     """Rounds of arrivals from START on, `gaps` ms apart: 30 hours ahead of the wall clock a task's clock is capped. A jump in
     ms is added to what the arrivals took, so that time never goes back."""
@@ -274,7 +294,7 @@ def rounds(
     for _ in range(draw(st.integers(1, most_rounds))):
         arriving = []
         for _ in range(draw(st.sampled_from(sizes))):
-            arriving.append(draw(_arriving(made, now, partitions if strays else 0, accounts, days, gaps, erasures)))
+            arriving.append(draw(_arriving(made, now, partitions if strays else 0, accounts, days, gaps, erasures, facts)))
             now += arriving[-1].after_ms
         jump = draw(st.sampled_from(jumps))
         lost = draw(st.lists(batches, max_size=2)) if crashes else []

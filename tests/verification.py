@@ -26,6 +26,11 @@ def erasures_of(driver: TestDriver) -> recount.Erasures:
     )
 
 
+def facts_of(driver: TestDriver) -> recount.Facts:
+    """All of nps.accounts, of which nothing is compacted here."""
+    return recount.Facts(driver.sent(topics.ACCOUNTS), driver.partitions, {})
+
+
 class Played:
     """A driver that has processed some rounds, and the wall clock at which it processed each record."""
 
@@ -86,11 +91,22 @@ class Played:
     def erasures(self) -> recount.Erasures:
         return erasures_of(self.driver)
 
+    @property
+    def told(self) -> recount.Told:
+        """The segments that responses were counted in, as scored events say."""
+        return recount.told_by(self.driver.sent(topics.SCORED))
+
     def settle(self) -> None:
         """Let two days pass, so that no partition's clock is still ahead of the wall clock."""
         self.driver.advance(2 * DAY_MS)
 
-    def recounted(self, windows: Sequence[int] = recount.WINDOWS, headline: int = 90, grace: int = 7) -> recount.Events:
+    def recounted(
+        self,
+        windows: Sequence[int] = recount.WINDOWS,
+        headline: int = 90,
+        grace: int = 7,
+        alert_max_age: int | None = recount.ALERT_MAX_AGE,
+    ) -> recount.Events:
         return recount.events(
             self.records,
             windows,
@@ -99,6 +115,9 @@ class Played:
             partitions=self.driver.partitions,
             wall=lambda record: self.walls[record.partition, record.offset],
             erasures=self.erasures,
+            told=self.told,
+            facts=facts_of(self.driver),
+            alert_max_age=alert_max_age,
         )
 
     def event_differences(self, expected: recount.Events) -> list[str]:
@@ -113,7 +132,7 @@ class Played:
         """Of both tables as of the driver's day; settle first."""
         day = self.driver.now // DAY_MS
         accounts = recount.account_tables(self.records, day, windows, self.driver.partitions, self.erasures)
-        segments = recount.segment_tables(self.records, day, windows, self.driver.partitions, self.erasures)
+        segments = recount.segment_tables(self.records, day, windows, self.driver.partitions, self.erasures, self.told)
         return [
             *recount.table_differences(accounts, self.driver.table(topics.ACCOUNT_ROLLUPS)),
             *recount.table_differences(segments, self.driver.table(topics.SEGMENT_ROLLUPS)),

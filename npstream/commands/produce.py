@@ -1,67 +1,43 @@
 """`npstream produce`: send survey responses from files into the flow."""
 
 import asyncio
-import sys
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from npstream.failures import UserError
-from npstream.files import STDIN, Input, Labels, opened
+from npstream.column_map import columns_option
+from npstream.failures import CheckFailed, UserError
+from npstream.files import STDIN, Labels, Plan, opened
+from npstream.files.labels import DateOrder
+from npstream.files.text import ENCODINGS
 from npstream.invocation import pass_settings, run_async
 from npstream.pace import Pace
-from npstream.raw_record import RawRecord
+from npstream.preview import confirmed, dry_run, show
+from npstream.producing import Producing
+from npstream.resuming import SUFFIX, Resume, fingerprint
 from npstream.sending import TIMEOUT_S, Sender
 from npstream.settings import Settings
-from npstream.terminal import console
 from schemas.topics import RAW
 from schemas.vendors import ADAPTERS
-
-CHUNK = 500
-"""Records that one look into a file takes: reading happens beside sending, and a hand-over costs as much as ten records."""
-CHUNKS_AHEAD = 4
-"""How far reading may be ahead of sending: enough that neither waits for the other."""
-SECOND_S = 1.0
-"""From here on a rate means something."""
+from schemas.vendors.mapping import NEEDED, MappingAdapter
+from schemas.vendors.mapping_file import MappingInvalid, read_mapping
 
 
-@dataclass
-class Totals:
-    """What was sent so far."""
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks for, beyond how files are read."""
 
-    records: int = 0
-    bytes: int = 0
-    """Keys and values; what is on the wire is more, by framing, or less, by compression."""
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        """Since it began."""
-        return time.monotonic() - self.started
-
-    def line(self, topic: str) -> str:
-        """The one-line summary."""
-        seconds = self.seconds
-        rate = f" ({self.records / seconds:,.0f} records/s)" if seconds >= SECOND_S else ""
-        noun = "record" if self.records == 1 else "records"
-        return f"sent {self.records:,} {noun} to {topic} in {seconds:.1f} s{rate}, {_size(self.bytes)}"
-
-
-def _columns(context: click.Context, parameter: click.Parameter, pairs: Sequence[str]) -> Mapping[str, str]:
-    columns = {}
-    for pair in pairs:
-        column, equals, name = pair.rpartition("=")
-        if not (column.strip() and equals and name.strip()):
-            raise click.BadParameter(f"{pair!r} is not COLUMN=FIELD, such as 'Customer=account_id'")
-        columns[column.strip()] = name.strip()
-    return columns
+    topic: str
+    pace: Pace | None
+    timeout_s: float
+    skip_faulty: bool
+    resume: Path | None
+    mapping_text: str
 
 
 def _pace(context: click.Context, parameter: click.Parameter, text: str | None) -> Pace | None:
@@ -76,13 +52,35 @@ def _pace(context: click.Context, parameter: click.Parameter, text: str | None) 
     return Pace(rate)
 
 
+def _zone(context: click.Context, parameter: click.Parameter, name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise click.BadParameter(f"{name!r} is no time zone here; use one like Europe/Berlin, or UTC") from error
+
+
 @click.command("produce")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--account", metavar="ID", help="Account of responses that name none (header nps-account).")
 @click.option("--source", type=click.Choice(list(ADAPTERS)), help="Whose payloads they are; without it their shape tells.")
+@columns_option
 @click.option(
-    "--map", "columns", multiple=True, callback=_columns, metavar="COLUMN=FIELD", help="What a CSV column is; may be repeated."
+    "--mapping", "mapping_file", type=click.Path(path_type=Path), metavar="FILE", help="Mapping that makes responses."
 )
+@click.option("--yes", is_flag=True, help="Take columns for what they look like, without asking.")
+@click.option(
+    "--dates", type=click.Choice(["day-first", "month-first"]), help="How 03/04/2026 is read, if the file does not tell."
+)
+@click.option("--zone", callback=_zone, metavar="ZONE", help="Of times without one; without it the setting source_zone.")
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="Of a text that does not say it; without it UTF-8.")
+@click.option("--sheet", metavar="NAME", help="Of a spreadsheet; without it the first.")
+@click.option("--skip-faulty", is_flag=True, help="Leave out rows that cannot be used, and keep them in FILE.refused.*.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="FILE", help="Where to keep how far files are sent.")
+@click.option("--dry-run", "dry", is_flag=True, help="Show the first rows as canonical JSON, and send nothing.")
 @click.option("--topic", default=RAW, show_default=True, help="Where to send them.")
 @click.option("--rate", "pace", callback=_pace, metavar="N/s", help="At most so many records per second.")
 @click.option(
@@ -101,115 +99,113 @@ def command(
     account: str | None,
     source: str | None,
     columns: Mapping[str, str],
+    mapping_file: Path | None,
+    yes: bool,
+    zone: tzinfo | None,
+    skip_faulty: bool,
+    resume: Path | None,
+    dry: bool,
     topic: str,
     pace: Pace | None,
     timeout_s: float,
+    dates: DateOrder | None,
+    encoding: str | None,
+    sheet: str | None,
 ) -> None:
     """Send survey responses from each FILE, or from standard input for "-".
 
-    A file is CSV with a header row, JSON Lines, a JSON array, or one payload of a survey platform; gzipped files are unpacked.
-    CSV columns are the fields of a canonical response: response_id, account_id, score and responded_at at least, segments as
-    segments.NAME. Other columns are ignored, and named at the end.
+    A file is CSV with a header row, a spreadsheet, JSON Lines, a JSON array, or one payload of a survey platform; gzipped or
+    not. What the columns of a table are, --column tells, or else their names and values: that is shown, and has to be
+    confirmed. Other columns are ignored, and named at the end. An interrupted file goes on where it was. See docs/files.md.
 
     \b
-    npstream produce responses.csv --map "Customer=account_id" --map "Plan=segments.plan"
+    npstream produce responses.csv --column "Customer=account_id" --column "Plan=segments.plan"
+    npstream produce --mapping ours.toml export.xlsx --dry-run
     npstream produce --account acme --source delighted webhook.json
     zcat export.jsonl.gz | npstream produce -
     """
     if source not in (None, "canonical") and columns:
-        raise click.UsageError(f"--map is for CSV files, which are canonical; leave out --source {source}")
-    run_async(settings, _produce(settings, files, Labels(source, account, columns), topic, pace, timeout_s))
+        raise click.UsageError(f"--column is for tables, which are canonical; leave out --source {source}")
+    if mapping_file is not None and (columns or source is not None):
+        raise click.UsageError("--mapping says what every field is; leave out --column and --source")
+    mapping_text = "" if mapping_file is None else _text_of(mapping_file)
+    mapping = None if mapping_file is None else _mapping(mapping_file, mapping_text)
+    labels = Labels(source, account, columns, mapping, encoding, dates, zone or settings.zone(), sheet, yes or dry)
+    plans = _plans(files, labels, yes, dry)
+    if dry:
+        for name in files:
+            with opened(name, labels, plans.get(name)) as one:
+                dry_run(one, labels)
+        return
+    run_async(
+        settings, _produce(settings, files, labels, plans, Wishes(topic, pace, timeout_s, skip_faulty, resume, mapping_text))
+    )
 
 
-async def _produce(
-    settings: Settings, files: Sequence[str], labels: Labels, topic: str, pace: Pace | None, timeout_s: float
-) -> None:
-    ignored: dict[str, Sequence[str]] = {}
-    async with Sender(settings.connection(), topic, timeout_s) as sender:
-        totals = Totals()
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not UTF-8 ({error.reason}); a mapping is TOML, which is") from error
+
+
+def _mapping(file: Path, text: str) -> MappingAdapter:
+    try:
+        # A row without an id is given one that is made of it (npstream/files/identity.py).
+        return MappingAdapter(read_mapping(text), [name for name in NEEDED if name != "response_id"])
+    except MappingInvalid as error:
+        raise UserError(f"{file}: {error}; see docs/mappings.md") from error
+
+
+def _plans(files: Sequence[str], labels: Labels, yes: bool, dry: bool) -> dict[str, Plan]:
+    """How each table is read, agreed upon before anything is sent. Pipes are no files: they can be read once."""
+    plans = {}
+    for name in files:
+        if name == STDIN or (os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)):
+            continue
+        with opened(name, labels) as source:
+            plan = source.plan()
+        if plan is None:
+            continue
+        if dry:
+            show(name, plan, labels)
+            plan.complete(name, labels)
+            plans[name] = plan
+        else:
+            plans[name] = confirmed(name, plan, labels, yes)
+    return plans
+
+
+async def _produce(settings: Settings, files: Sequence[str], labels: Labels, plans: Mapping[str, Plan], wishes: Wishes) -> None:
+    async with Sender(settings.connection(), wishes.topic, wishes.timeout_s) as sender:
+        producing = Producing(sender, wishes.pace, wishes.skip_faulty)
         try:
             for name in files:
-                with opened(name, labels) as source, _progress(source, totals) as advance:
-                    if name == STDIN and sys.stdin.isatty():
-                        click.echo("reading from the terminal: one JSON document a line, Ctrl-D ends", err=True)
-                    async for chunk in _read(source):
-                        for record in chunk:
-                            wait_s = pace.wait_s(totals.records, totals.seconds) if pace else 0.0
-                            if wait_s:
-                                await asyncio.sleep(wait_s)
-                            await sender.send(record)
-                            totals.records += 1
-                            totals.bytes += len(record.key or b"") + len(record.value or b"")
-                        advance()
-                    if source.ignored:
-                        ignored[source.name] = source.ignored
-            await sender.flush()
-        except asyncio.CancelledError:
-            click.echo(f"interrupted: {sender.acknowledged:,} of {sender.sent:,} records were acknowledged", err=True)
+                with opened(name, labels, plans.get(name)) as source:
+                    resume = None if source.size is None else _resume(name, labels, plans.get(name), wishes)
+                    await producing.send(source, resume)
+            await producing.finish()
+        except BaseException as error:
+            producing.remember()
+            if isinstance(error, asyncio.CancelledError):
+                acknowledged = f"{sender.acknowledged:,} of {sender.sent:,} records were acknowledged"
+                click.echo(f"interrupted: {acknowledged}; the same command goes on there", err=True)
             raise
-    if not totals.records:
+    totals = producing.totals
+    if not totals.anything:
         raise UserError(f"{', '.join(files)}: no records in it")
-    click.echo(totals.line(topic))
-    for name, columns in ignored.items():
-        click.echo(f"{name}: ignored columns {', '.join(columns)} (--map COLUMN=FIELD uses one)", err=True)
+    click.echo(totals.line(wishes.topic))
+    for note in producing.notes:
+        click.echo(note, err=True)
+    if not totals.records and not totals.before:
+        raise CheckFailed(f"{', '.join(files)}: no response in it that can be used")
 
 
-async def _read(source: Input) -> AsyncIterator[Sequence[RawRecord]]:
-    """The records in chunks, read by a thread, so that waiting for a slow pipe does not hold up what is being sent."""
-    loop = asyncio.get_running_loop()
-    chunks: asyncio.Queue[Sequence[RawRecord] | Exception] = asyncio.Queue(CHUNKS_AHEAD)
-    # Each line of a pipe is sent when it comes; files are there already.
-    size = CHUNK if source.size is not None else 1
-
-    def read() -> None:
-        records = iter(source)
-        while True:
-            try:
-                chunk: Sequence[RawRecord] | Exception = list(islice(records, size))
-            except Exception as error:  # raised again by the reader of the queue
-                chunk = error
-            try:
-                asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
-            except (RuntimeError, CancelledError):  # the loop has ended, and nobody waits for more
-                return
-            if not chunk or isinstance(chunk, Exception):
-                return
-
-    # A daemon, since a read from a terminal or a pipe cannot be called off.
-    threading.Thread(target=read, name="read", daemon=True).start()
-    while chunk := await chunks.get():
-        if isinstance(chunk, Exception):
-            raise chunk
-        yield chunk
-
-
-@contextmanager
-def _progress(source: Input, totals: Totals) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere; what it yields is called after each chunk."""
-    out = console(stderr=True)
-    if not out.is_terminal:
-        yield lambda: None
-        return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        DownloadColumn(),
-        TextColumn("{task.fields[records]} records"),
-        TimeRemainingColumn(),
-        console=out,
-        transient=True,
+def _resume(name: str, labels: Labels, plan: Plan | None, wishes: Wishes) -> Resume:
+    how = (
+        *(wishes.topic, wishes.mapping_text, labels.source, labels.account, labels.encoding, str(labels.zone), labels.sheet),
+        None if plan is None else [(column.name, column.field) for column in plan.columns] + [plan.order],
     )
-    before = totals.records
-    with bar:
-        task = bar.add_task(source.name, total=source.size, records="0")
-        yield lambda: bar.update(task, completed=source.bytes_read, records=f"{totals.records - before:,}")
-
-
-def _size(count: int) -> str:
-    """Bytes for people, in decimal units."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{count:,} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+    path = Path(name)
+    state = wishes.resume or path.with_name(path.name + SUFFIX)
+    return Resume(state, fingerprint(path, repr(how)), named=wishes.resume is not None)

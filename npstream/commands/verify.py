@@ -41,7 +41,8 @@ def command(settings: Settings, timeout_s: float, as_json: bool) -> None:
     """
     seen = run_async(settings, read_seen(settings, timeout_s))
     with no_collections():
-        verdict = verify(seen, settings.windows_days, settings.headline_days, settings.grace_days)
+        lengths = (settings.windows_days, settings.headline_days, settings.grace_days, settings.alert_max_age_days)
+        verdict = verify(seen, *lengths)
     if as_json:
         print_json(_document(seen, verdict))
     else:

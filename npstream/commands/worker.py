@@ -11,7 +11,7 @@ from npstream.settings import Settings
 
 
 @click.command("worker")
-@click.option("--agents", metavar="NAME,...", help="Which agents to run (setting agents): intake, scoring, rollups.")
+@click.option("--agents", metavar="NAME,...", help="Which agents to run (setting agents): intake, directory, ...")
 @click.option("--http-port", type=int, metavar="PORT", help="Port of /metrics, /live and /ready; 0 takes a free one.")
 @click.option("--processes", type=int, metavar="N", help="Run in so many processes, each on one core (setting processes).")
 @click.option("--process", type=int, hidden=True, help="Which of the processes this is; given by the one that starts them.")

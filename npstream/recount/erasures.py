@@ -14,8 +14,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from npstream.recount.facts import Told
 from npstream.recount.reading import Arrival, Refused, SourceRecord, home_of, read
-from npstream.recount.versions import what_holds
+from npstream.recount.versions import add, what_holds
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def hash_of(arrival: Arrival) -> str | None:
     return hashlib.sha256(len(account).to_bytes(4, "big") + account + arrival.respondent_id.encode()).hexdigest()
 
 
-def what_came(records: Iterable[SourceRecord], partitions: int | None, erasures: Erasures) -> Came:
+def what_came(records: Iterable[SourceRecord], partitions: int | None, erasures: Erasures, told: Told | None = None) -> Came:
     """All that came, at home, and that counts still or as it was."""
     came: Came = {}
     gone: set[tuple[str, str]] = set()
@@ -77,7 +78,8 @@ def what_came(records: Iterable[SourceRecord], partitions: int | None, erasures:
             if response not in came.get(account, {}):
                 gone.add((account, response))
             continue
-        came.setdefault(account, {}).setdefault(response, []).append(arrival)
+        own = came.setdefault(account, {}).setdefault(response, [])
+        add(own, arrival, None if told is None else told(record, arrival))
     for erasure in (one for own in coming.values() for one in own):
         _erase(erasure, came, gone)
     return came

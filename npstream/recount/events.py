@@ -17,10 +17,14 @@ from typing import Any
 from npstream.recount import wanted
 from npstream.recount.erasures import Erasure, Erasures, hash_of
 from npstream.recount.expected import ABSENT, AnyOf, Cause, Expected, any_of
-from npstream.recount.reading import DAY_MS, Arrival, Refused, SourceRecord, home_of, read
+from npstream.recount.facts import Fact, Facts, Told, together
+from npstream.recount.reading import DAY_MS, MOST_SEGMENTS, Arrival, Refused, SourceRecord, home_of, read
 from npstream.recount.standing import Standing
 from npstream.recount.tables import NO_ERASURES, WINDOWS
-from npstream.recount.versions import is_doubtful, is_tie, what_holds
+from npstream.recount.versions import add, is_doubtful, is_tie, what_holds
+
+ALERT_MAX_AGE = 14
+"""Days after which a response alerts nobody, unless set otherwise."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +77,18 @@ def events(
     marked: Callable[[SourceRecord], bool] | None = None,
     as_of: Callable[[SourceRecord, Arrival], int | None] | None = None,
     erasures: Erasures = NO_ERASURES,
+    told: Told | None = None,
+    facts: Facts | None = None,
+    alert_max_age: int | None = ALERT_MAX_AGE,
 ) -> Events:
     """Recount the events of all records of nps.responses (of one partition or all, each partition in order).
 
-    `windows`, `headline` and `grace` are in days. Without `partitions` every record is at home. `wall` is the wall clock in ms
+    `windows`, `headline`, `grace` and `alert_max_age` are in days: of an older response comes no category change, promoter or
+    new detractor, but at 0 or None. Without `partitions` every record is at home. `wall` is the wall clock in ms
     when a record was processed, or later, by default its timestamp; `marked` tells strays that were sent home once already, by
     default by a header whose name says so. `as_of` gives the day (since 1970-01-01) on which a response was scored, where that
-    is known from elsewhere: otherwise it is known as well as the wall clock and the records' timestamps tell.
+    is known from elsewhere: otherwise it is known as well as the wall clock and the records' timestamps tell. `told` gives the
+    segments that a response was counted in, and is believed as far as `facts` allow; without it there are no CRM facts.
     """
     found = Events()
     recounts: dict[int, _Partition] = {}
@@ -87,7 +96,8 @@ def events(
         number = record.partition
         if number not in recounts:
             coming = [one for own in erasures.values() for one in own if partitions is None or _home(one, partitions) == number]
-            recounts[number] = _Partition(found, number, 2 * max(windows) + grace, headline, coming)
+            days = (2 * max(windows) + grace, headline, alert_max_age or 0)
+            recounts[number] = _Partition(found, number, *days, coming, told, facts)
         recounts[number].take(record, partitions, (wall or _timestamp)(record), (marked or is_marked)(record), as_of)
     return found
 
@@ -110,9 +120,13 @@ class _Known:
 
     arrivals: list[Arrival] = field(default_factory=list)
     announced: bool = False
-    """Whether it surely appeared as a present response, or was corrected into one."""
+    """Whether it surely appeared as a present response, or was corrected into one; of an old one nothing may have been sent."""
+    stands: bool = False
+    """Whether a detractor event of it stands, as far as `announced` tells."""
     last_ms: int = 0
     """The clock when something last came."""
+    possible: Sequence[Fact] | None = None
+    """The facts of which it may have segments, since it was counted; None: nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +143,19 @@ class _Partition:
     """One partition's records, one by one."""
 
     def __init__(
-        self, found: Events, number: int, history_days: int, headline_days: int, erasures: Sequence[Erasure] = ()
+        self,
+        found: Events,
+        number: int,
+        history_days: int,
+        headline_days: int,
+        alert_days: int,
+        erasures: Sequence[Erasure] = (),
+        told: Told | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.found = found
         self.number = number
-        self.standing = Standing(history_days, headline_days, self.ask)
+        self.standing = Standing(history_days, headline_days, alert_days, self.ask)
         self.known: dict[str, dict[str, _Known]] = {}
         """By account and response_id."""
         self.coming = sorted(erasures, key=lambda one: one.position)
@@ -142,6 +164,10 @@ class _Partition:
         self.gone: dict[tuple[str, str], _Gone] = {}
         self.promoted: dict[tuple[str, str], set[str]] = {}
         """Response ids of each respondent that were a promoter at any time."""
+        self.told = told
+        self.facts = facts
+        self.untold = False
+        """Whether no scored event tells in which segments the record's response was counted."""
         self.record: SourceRecord
         self.account_id: str
         for topic in (found.scored, found.changes, found.detractors, found.promoters):
@@ -188,7 +214,7 @@ class _Partition:
             self.ask("a tie of versions")
         before = what_holds(known.arrivals) if known.arrivals else None
         forgotten = before is not None and self.is_forgotten(known, before)
-        known.arrivals.append(arrival)
+        self.hear(known, before, arrival)
         known.last_ms = self.standing.late
         now = what_holds(known.arrivals)
         if is_doubtful(known.arrivals):
@@ -209,6 +235,27 @@ class _Partition:
             self.duplicate(before, now)
         else:
             self.correction(known, before, now)
+
+    def hear(self, known: _Known, before: Arrival | None, arrival: Arrival) -> None:
+        """Add what came, with the segments that it is told to count in, or with those of possible facts if these cannot be."""
+        told = None if self.told is None else self.told(self.record, arrival)
+        self.untold = self.told is not None and told is None
+        add(known.arrivals, arrival, told)
+        if told is None:
+            return
+        if before is None or before.retraction or not self.standing.in_history(before):
+            known.possible = None if self.facts is None else self.facts.of(arrival.account_id)
+        own = what_holds(known.arrivals).segments
+        if known.possible is None:
+            if len(told) > MOST_SEGMENTS:
+                known.arrivals[-1] = replace(arrival, told={})
+            return
+        fitting = [fact for fact in known.possible if together(own, fact.segments) == {**told, **own}]
+        if fitting:
+            known.possible = fitting
+        else:
+            known.arrivals.pop()
+            add(known.arrivals, arrival, together(own, known.possible[-1].segments))
 
     def erase(self, erasure: Erasure) -> None:
         """Whatever is the respondent's now is gone; with `keep` it stays counted."""
@@ -290,9 +337,16 @@ class _Partition:
 
     def appeared(self, known: _Known, now: Arrival, history: Sequence[Arrival], cause: Any, again: bool = False) -> None:
         """A new present response, after all of the respondent's history."""
-        known.announced = True
+        old = self.standing.is_old(now)
+        known.announced = old is not None
+        known.stands = old is False and now.category == "detractor"
+        if now.category == "promoter" and now.respondent_id is not None and old is not False:
+            self.promoted_ids(now).add(now.response_id)
+        if old:
+            return
+        perhaps = old is None
         if history and history[-1].category != now.category:
-            self.send(self.found.changes, wanted.change(self.record, now, history[-1], now, cause))
+            self.send(self.found.changes, wanted.change(self.record, now, history[-1], now, cause, perhaps))
         more: dict[str, Any] = {}
         if now.category == "detractor":
             if now.respondent_id is not None:
@@ -302,7 +356,7 @@ class _Partition:
                 more["consecutive"] = streak
             if not again and cause == "response":
                 more["revision"] = 0
-            self.send(self.found.detractors, wanted.announcement(self.record, self.standing, now, **more))
+            self.send(self.found.detractors, wanted.announcement(self.record, self.standing, now, perhaps, **more))
         elif now.category == "promoter":
             if now.respondent_id is not None:
                 once = self.promoted_ids(now)
@@ -311,7 +365,7 @@ class _Partition:
                 else:
                     more["first"] = any_of(True, False, ABSENT) if once or again else True
                 once.add(now.response_id)
-            self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, **more))
+            self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, perhaps, **more))
 
     def lower_version(self, before: Arrival, now: Arrival) -> None:
         """Nothing, unless the version that holds came without segments and gets these."""
@@ -341,9 +395,9 @@ class _Partition:
         presents = self.presents_around(before, now)
         change = "correction" if inside else any_of("expired", "correction")
         self.send(self.found.scored, wanted.scored(self.record, now, change=change))
-        self.present_changes(now, presents, "correction", optional=not inside)
+        self.present_changes(now, presents, "correction", self.standing.is_old(before), self.standing.is_old(now), not inside)
         steady = before.respondent_id == now.respondent_id and (before.respondent_id is None or presents == [(before, now)])
-        if inside and steady and known.announced:
+        if inside and steady and known.announced and (known.stands or None not in map(self.standing.is_old, (before, now))):
             self.steady_correction(known, before, now)
         else:
             known.announced = False
@@ -360,13 +414,17 @@ class _Partition:
             severe = wanted.severity(before.score) != wanted.severity(now.score)
             says_more = now.comment is not None and now.comment != before.comment
             says_less = now.comment is None and before.comment is not None
-            if into or severe or says_more or says_less:
-                revision = AnyOf(range(0 if into else 1, len(known.arrivals)))
-                optional = not (into or severe or says_more)
+            anew = not known.stands and bool(self.standing.is_old(before))
+            differs = into or severe or says_more or says_less or anew
+            if differs and (known.stands or not self.standing.is_old(now)):
+                optional = not (into or severe or says_more or anew)
+                revision = AnyOf(range(1 if known.stands else 0, len(known.arrivals)))
                 announced = wanted.announcement(self.record, self.standing, now, optional, revision=revision)
                 self.send(self.found.detractors, announced)
-        elif before.category == "detractor":
+                known.announced, known.stands = known.stands or not optional, True
+        elif known.stands:
             self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, now))
+            known.stands = False
         if now.category == "promoter" and before.category != "promoter":
             self.send(self.found.promoters, wanted.announcement(self.record, self.standing, now, optional=True))
 
@@ -379,9 +437,10 @@ class _Partition:
             self.ask("a retraction at the edge of the history")
         presents = self.presents_around(before, None)
         self.send(self.found.scored, wanted.scored_loosely(self.record, before, change="retraction"))
-        self.present_changes(now, presents, "retraction")
+        old = self.standing.is_old(before)
+        self.present_changes(now, presents, "retraction", old, old)
         was, becomes = presents[0]
-        if before.category == "detractor":
+        if before.category == "detractor" and (known.stands or not (known.announced and old)):
             optional = not known.announced or (before.respondent_id is not None and was != before)
             self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, before, optional))
         if becomes is not None:
@@ -402,8 +461,13 @@ class _Partition:
         now: Arrival,
         presents: Sequence[tuple[Arrival | None, Arrival | None]],
         cause: str,
+        was_old: bool | None,
+        is_old: bool | None,
         optional: bool = False,
     ) -> None:
+        if was_old and is_old:
+            return
+        optional = optional or (was_old is not False and is_old is not False)
         expected = []
         for was, becomes in presents:
             if was is None and becomes is not None:
@@ -422,7 +486,22 @@ class _Partition:
     def send(self, topic: dict[int, list[Cause]], *expected: Expected) -> None:
         if not expected:
             return
+        if topic is not self.found.scored:
+            expected = tuple(map(self.of_the_account, expected))
         causes = topic[self.number]
         if causes and causes[-1].offset == self.record.offset:
             expected = (*causes.pop().events, *expected)
         causes.append(Cause(self.record.offset, expected))
+
+    def of_the_account(self, event: Expected) -> Expected:
+        """An event with what it may tell of the account; and if its segments are not told elsewhere, with those it may have."""
+        facts = None if self.facts is None else self.facts.of(self.account_id)
+        fields = dict(event.fields)
+        if facts is not None:
+            fields["account"] = any_of(*(fact.brief or ABSENT for fact in facts))
+        if self.untold and "segments" in fields:
+            named = fields.pop("segments")
+            own = {} if named is ABSENT else named
+            if facts is not None:
+                fields["segments"] = any_of(*(together(own, fact.segments) or ABSENT for fact in facts))
+        return replace(event, fields=fields)

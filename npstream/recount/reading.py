@@ -59,9 +59,12 @@ class Arrival:
     respondent_id: str | None = None
     comment: str | None = None
     segments: Mapping[str, str] = field(default_factory=dict)
+    """Its own ones."""
     updated_at: int | None = None
     other: Mapping[str, str] = field(default_factory=dict)
     """survey_id, source, channel and locale, where given."""
+    told: Mapping[str, str] | None = None
+    """The segments that it has from its account, as its scored event tells; None if none tells."""
 
     @cached_property
     def category(self) -> str:
@@ -76,6 +79,11 @@ class Arrival:
     def place(self) -> tuple[int, str]:
         """What orders a respondent's responses: the greatest is the present."""
         return (self.responded_at, self.response_id)
+
+    @cached_property
+    def counted(self) -> Mapping[str, str]:
+        """The segments that it counts in."""
+        return {**(self.told or {}), **self.segments}
 
     @property
     def content(self) -> tuple[int, str | None, int, tuple[tuple[str, str], ...]]:

@@ -21,8 +21,10 @@ MOST_DAYS_OF_CLOCK = 5
 class Standing:
     """One partition's responses that hold, those beyond the history too. `ask` takes what the contract does not answer."""
 
-    def __init__(self, history_days: int, headline_days: int, ask: Callable[[str], None]) -> None:
+    def __init__(self, history_days: int, headline_days: int, alert_days: int, ask: Callable[[str], None]) -> None:
         self.history_days = history_days
+        self.alert_days = alert_days
+        """0: at any age a response alerts."""
         self.headline_days = headline_days
         self.ask = ask
         self.early = 0
@@ -68,6 +70,15 @@ class Standing:
         if response.day > self.edge_end:
             return True
         return None if response.day >= self.edge_start else False
+
+    def is_old(self, response: Arrival) -> bool | None:
+        """Whether it alerts nobody any more; None if that depends on which ticks were committed."""
+        if not self.alert_days:
+            return False
+        first, last = self.early // DAY_MS - response.day, self.late // DAY_MS - response.day
+        if (first > self.alert_days) != (last > self.alert_days):
+            return None
+        return first > self.alert_days
 
     def history_of(self, response: Arrival) -> list[Arrival]:
         """What the response's respondent said, oldest first, as far as the history goes; of an anonymous one nothing."""

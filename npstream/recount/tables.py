@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from npstream.recount.erasures import Erasures, what_came
+from npstream.recount.facts import Told
 from npstream.recount.reading import Arrival, SourceRecord, format_day
 from npstream.recount.statistics import window_stats
 from npstream.recount.versions import what_holds
@@ -56,18 +57,19 @@ def segment_tables(
     windows: Sequence[int] = WINDOWS,
     partitions: int | None = None,
     erasures: Erasures = NO_ERASURES,
+    told: Told | None = None,
 ) -> Tables:
     """Rows of nps.rollups.segments as of a day. A respondent counts in the segments of the latest response alone, whichever
-    segments the earlier ones in the window had."""
+    segments the earlier ones in the window had. `told` says which ones a response has from its account; without it none."""
     counted: dict[tuple[str, str], dict[tuple[str, str, str], list[int]]] = {}
 
     def add(window: str, kind: str, which: str, responses: Iterable[Arrival]) -> None:
         for response in responses:
-            for pair in response.segments.items():
+            for pair in response.counted.items():
                 counts = counted.setdefault(pair, {}).setdefault((window, kind, which), [0, 0, 0])
                 counts[CATEGORIES.index(response.category)] += 1
 
-    for responses in held_responses(records, partitions, erasures).values():
+    for responses in held_responses(records, partitions, erasures, told).values():
         for name, now, before in spans(responses, as_of, windows):
             add(name, "responses", "now", now)
             add(name, "responses", "before", before)
@@ -96,11 +98,14 @@ def segment_tables(
 
 
 def held_responses(
-    records: Iterable[SourceRecord], partitions: int | None = None, erasures: Erasures = NO_ERASURES
+    records: Iterable[SourceRecord],
+    partitions: int | None = None,
+    erasures: Erasures = NO_ERASURES,
+    told: Told | None = None,
 ) -> dict[str, list[Arrival]]:
     """Of each account the responses that hold, given all that came."""
     held = {}
-    for account_id, own in what_came(records, partitions, erasures).items():
+    for account_id, own in what_came(records, partitions, erasures, told).items():
         responses = [what_holds(arrivals) for arrivals in own.values()]
         held[account_id] = [response for response in responses if not response.retraction]
     return held

@@ -34,7 +34,7 @@ def scored(record: SourceRecord, response: Arrival, optional: bool = False, **mo
         "responded_at": format_time(response.responded_at),
         "respondent_id": response.respondent_id or ABSENT,
         "comment": response.comment or ABSENT,
-        "segments": dict(response.segments) or ABSENT,
+        "segments": dict(response.counted) or ABSENT,
         **response.other,
     }
     if response.updated_at is not None:
@@ -58,7 +58,7 @@ def change(
         up = CATEGORIES.index(becomes.category) > CATEGORIES.index(was.category)
         fields |= {"to": becomes.category, "direction": "up" if up else "down", "previous_score": was.score}
         if becomes.response_id == now.response_id:
-            fields |= {"response_id": now.response_id, "score": now.score, "segments": dict(now.segments) or ABSENT}
+            fields |= {"response_id": now.response_id, "score": now.score, "segments": dict(now.counted) or ABSENT}
     return event(record, now.account_id, fields, optional)
 
 
@@ -70,7 +70,7 @@ def announcement(record: SourceRecord, standing: Standing, response: Arrival, op
         "score": response.score,
         "comment": response.comment or ABSENT,
         "responded_at": format_time(response.responded_at),
-        "segments": dict(response.segments) or ABSENT,
+        "segments": dict(response.counted) or ABSENT,
         "account_nps": standing.account_nps(response.account_id),
         "withdrawn": any_of(False, ABSENT),
     }

@@ -5,8 +5,9 @@ An adapter only says which of a payload's values is which field. It neither coer
 does, the same way for all.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, Protocol
 
@@ -22,6 +23,17 @@ USUAL_SEGMENTS = ("segment", "plan", "tier", "region", "country", "industry", "p
 e-mail addresses: as segments these would be a table each, with people's data in metric labels."""
 
 
+_PATH_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class SurveySettings:
+    """Which of a survey's questions are read, where it is otherwise than in most of its source."""
+
+    score_fields: tuple[str, ...] = ()
+    comment_fields: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
     """How one vendor's payloads are read. Names of properties are compared in lower case, with _ for what is neither letter
@@ -29,6 +41,8 @@ class SourceSettings:
 
     zone: tzinfo | None = None
     """Zone of times that come without one; None: that of all sources."""
+    account: str = ""
+    """The account of its responses that name none; empty: that of all sources."""
     account_properties: tuple[str, ...] = ("account_id",)
     """Properties that may hold the account's id; the first one that is there counts."""
     respondent_properties: tuple[str, ...] = ("respondent_id", "user_id", "email")
@@ -39,15 +53,38 @@ class SourceSettings:
     """Ids or refs of the questions whose answer is the score, where forms have several; empty: the adapter's rule."""
     comment_fields: tuple[str, ...] = ()
     """Ids or refs of the questions whose answer is the comment; empty: the adapter's rule."""
+    surveys: Mapping[str, SurveySettings] = field(default_factory=dict)
+    """By survey id: what is otherwise there."""
+
+    def of_survey(self, survey_id: Any) -> "SourceSettings":
+        """The settings for the survey that a payload names, if it does."""
+        own = self.surveys.get(id_text(survey_id) or "")
+        if own is None:
+            return self
+        return replace(
+            self,
+            score_fields=own.score_fields or self.score_fields,
+            comment_fields=own.comment_fields or self.comment_fields,
+        )
 
     def __post_init__(self) -> None:
-        for field in ("account_properties", "respondent_properties", "segment_properties"):
-            object.__setattr__(self, field, tuple(comparable(name) for name in getattr(self, field)))
+        for names in ("account_properties", "respondent_properties", "segment_properties"):
+            object.__setattr__(self, names, tuple(comparable(name) for name in getattr(self, names)))
         for name in self.segment_properties:
             if not is_dimension(name):
                 raise ValueError(f"segment_properties: {name!r} cannot be a dimension: a-z, 0-9 and _, at most 40 of them")
         if len(self.segment_properties) > MAX_SEGMENTS:
             raise ValueError(f"segment_properties: {len(self.segment_properties)} names, at most {MAX_SEGMENTS} are counted")
+
+
+class Incomplete(Exception):
+    """A payload that carries ids alone: what they stand for has to be fetched from the vendor (what:
+    `schemas.vendors.requests`), and comes back as another payload of the same vendor."""
+
+    def __init__(self, ids: Mapping[str, str]) -> None:
+        super().__init__("only ids: " + ", ".join(f"{name} {value}" for name, value in ids.items()))
+        self.ids = ids
+        """By name, such as survey_id; each is a `path_id`."""
 
 
 class Adapter(Protocol):
@@ -62,7 +99,8 @@ class Adapter(Protocol):
         """Whether a payload without a header nps-source looks like this vendor's. Of any JSON value."""
 
     def adapt(self, payload: Any, settings: SourceSettings) -> list[Draft]:
-        """The responses in one payload, as drafts. Raises `Unusable` for a payload that holds none."""
+        """The responses in one payload, as drafts. Raises `Unusable` for a payload that holds none, `Incomplete` for one that
+        has only ids."""
 
 
 def properties_of(value: Any) -> dict[str, Any]:
@@ -101,6 +139,24 @@ def respondent(value: Any) -> Any:
 def segments_of(properties: Mapping[str, Any], settings: SourceSettings) -> dict[str, Any]:
     """Those of the properties that are segments."""
     return {name: properties[name] for name in settings.segment_properties if name in properties}
+
+
+def path_id(value: Any, field: str) -> str:
+    """An id of the vendor's that can stand in the path of a URL as it is. Raises `Unusable` for anything else: the path must
+    not lead elsewhere, whoever wrote the payload."""
+    if value is None or value == "":
+        raise Unusable(Reason.MISSING_FIELD, f"{field}: missing")
+    text = id_text(value)
+    if text is None or not _PATH_ID.fullmatch(text):
+        raise Unusable(Reason.BAD_ID, f"{field}: no id of letters, digits, _ and -, at most 64 of them")
+    return text
+
+
+def id_text(value: Any) -> str | None:
+    """A vendor's id as text, to compare it: some write one as a number here and as text there. None for what is neither."""
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def object_in(payload: Mapping[str, Any], field: str) -> dict[str, Any]:

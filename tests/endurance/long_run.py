@@ -11,6 +11,7 @@ from typing import Final
 from rich.console import Console
 
 from bench.reading import read
+from npstream.settings import AGENTS
 from tests.endurance.bound import MB
 from tests.endurance.checking import population_differences
 from tests.endurance.fitting import fit, settled
@@ -41,7 +42,7 @@ def run(minutes: float, share: float, seed: int, calibration: int, file: Path | 
     """Measure, go on for long, restart from the compacted changelogs, and check everything."""
     report = Report(f"A long run, {minutes:g} minutes at {share:g} of the sustainable rate", command)
     source = Population(seed)
-    configs = {f"{APP_ID}-{unit}-changelog": CHANGELOG for unit in ("intake", "scoring", "rollups")}
+    configs = {f"{APP_ID}-{unit}-changelog": CHANGELOG for unit in AGENTS}
     with stage(configs=configs) as on:
         rate = sustainable(on, source, 0, calibration).per_second
         on.wait_no_lag()

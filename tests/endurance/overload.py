@@ -10,13 +10,13 @@ from typing import Final
 from rich.console import Console
 
 from bench.reading import read
-from npstream.settings import Settings
+from npstream.settings import AGENTS, Settings
 from tests.endurance.bound import KEY_BYTES, MB, Bound
 from tests.endurance.checking import differences
 from tests.endurance.numbered import ACCOUNTS, PLACES, Numbered
 from tests.endurance.pacing import Pace
 from tests.endurance.report import Report
-from tests.endurance.sampling import UNITS, Sample, Sampler, rows
+from tests.endurance.sampling import Sample, Sampler, rows
 from tests.endurance.sending import Flow
 from tests.endurance.stage import Stage, Sustainable, home_accounts, stage, sustainable
 from tests.integration.workers import PARTITIONS, until
@@ -51,7 +51,7 @@ def run(asked: Overload, seed: int, calibration: int, command: str, console: Con
     report = Report(f"Overload, {asked.times:g} times the sustainable rate for {asked.seconds:g} s", command)
     source = Numbered("r", home_accounts(ACCOUNTS), PLACES, seed=seed)
     with stage(asked.settings) as on:
-        bound = Bound(len(UNITS), PARTITIONS, Settings(**asked.settings).inbox_max_bytes, int(on.base_mb * MB))
+        bound = Bound(len(AGENTS), PARTITIONS, Settings(**asked.settings).inbox_max_bytes, int(on.base_mb * MB))
         rate = sustainable(on, source, 0, calibration)
         console.print(
             f"sustainable: {rate.per_second:,.0f} responses/s; bound: {bound.fixed_bytes / MB:,.0f} MB beside the state",

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from npstream.settings import AGENTS
 from tests.endurance.bound import MB
 from tests.integration.workers import Worker
 
-UNITS: Final = ("intake", "scoring", "rollups")
 ROWS: Final = 12
 """Moments in a table."""
 
@@ -73,8 +73,8 @@ def sample(worker: Worker, at: float, sent: int) -> Sample | None:
         responses=sum(named.get("responses_total", {}).values()),
         state_keys=sum(named.get("state_keys", {}).values()),
         state_bytes=sum(named.get("state_bytes", {}).values()),
-        records={unit: named["batch_records_sum"].get((unit,), 0.0) for unit in UNITS if "batch_records_sum" in named},
-        batches={unit: named["batch_records_count"].get((unit,), 0.0) for unit in UNITS if "batch_records_count" in named},
+        records={unit: named["batch_records_sum"].get((unit,), 0.0) for unit in AGENTS if "batch_records_sum" in named},
+        batches={unit: named["batch_records_count"].get((unit,), 0.0) for unit in AGENTS if "batch_records_count" in named},
         delays=(
             named.get("end_to_end_seconds_sum", {}).get(("scoring",), 0.0),
             named.get("end_to_end_seconds_count", {}).get(("scoring",), 0.0),
@@ -154,7 +154,7 @@ def rows(samples: list[Sample]) -> tuple[tuple[str, ...], list[list[str]]]:
     for before, place in zip([0, *places], places, strict=False):
         one, earlier = samples[place], samples[before]
         sizes = [
-            (one.records[unit] - earlier.records[unit]) / max(1, one.batches[unit] - earlier.batches[unit]) for unit in UNITS
+            (one.records[unit] - earlier.records[unit]) / max(1, one.batches[unit] - earlier.batches[unit]) for unit in AGENTS
         ]
         found.append(
             [

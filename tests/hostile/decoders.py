@@ -9,12 +9,15 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from agents import cells, keys, responses, rollups, sources
+from agents.facts import decode_facts
 from agents.history import History
 from agents.rollups import Rollups
 from agents.scoring import Scoring
 from agents.versions import decode_known
 from agents.windows import Spans, Table, check_windows
 from npstream import dead_letters, record_view, recount, verification
+from npstream.account_changes import usable
+from npstream.account_files import parse_accounts
 from npstream.board import ORDERS, Board
 from npstream.failures import UserError
 from npstream.files import Input, Labels
@@ -22,10 +25,12 @@ from npstream.settings import Settings
 from npstream.settings_sources import SettingsError, declared
 from npstream.tables_view import Pulse, page, screen
 from schemas import codec, topics
+from schemas.accounts import read_facts
 from schemas.dead_letters import Unusable
 from schemas.validation import canonical
 from schemas.vendors import ADAPTERS, recognise
-from schemas.vendors.adapter import SourceSettings
+from schemas.vendors.adapter import Incomplete, SourceSettings, SurveySettings
+from schemas.vendors.requests import FETCHED, requests_for
 from streams.changelog import ChangelogUnreadable, Meta, Position
 from streams.draft import Kept
 from streams.execution import Execution
@@ -35,7 +40,7 @@ from streams.test_driver import Sent
 from tests.hostile.records import NOW, Hostile
 from tests.hostile.stored import in_place
 
-SETTINGS: Final = SourceSettings()
+SETTINGS: Final = SourceSettings(surveys={"sv0000000000000000000001": SurveySettings(score_fields=("recommend",))})
 SCORING: Final = Scoring()
 ROLLUPS: Final = Rollups()
 SPANS: Final = Spans((7, 30, 90, 365), 7)
@@ -121,7 +126,10 @@ def _letter(record: Hostile) -> None:
 
 def _adapt(name: str) -> Callable[[Hostile], object]:
     def read(record: Hostile) -> object:
-        drafts = ADAPTERS[name].adapt(codec.loads(record.value or b""), SETTINGS)
+        try:
+            drafts = ADAPTERS[name].adapt(codec.loads(record.value or b""), SETTINGS)
+        except Incomplete as error:
+            return [request for vendor in FETCHED for request in requests_for(vendor, error.ids)]
         return [codec.dumps(canonical(draft, name, None, "acme")) for draft in drafts]
 
     return read
@@ -173,6 +181,10 @@ DECODERS: Final = (
     Decoder("cell key in the value", lambda record: cells.read_key(record.value), Unusable),
     Decoder("cell responses", lambda record: cells.read_responses(record.value or b""), Unusable),
     Decoder("cell respondents", lambda record: cells.read_respondents(SPANS, record.value or b""), Unusable),
+    Decoder("facts", lambda record: read_facts(record.value or b""), Unusable),
+    Decoder("state: facts", lambda record: decode_facts(record.value or b""), UnfitState),
+    Decoder("accounts load", lambda record: parse_accounts("a", record.value or b"", {}), UserError),
+    Decoder("accounts list", lambda record: usable(record.value)),
     Decoder("meta", lambda record: Meta.decode(record.value or b""), ChangelogUnreadable),
     Decoder("position", lambda record: Position.decode(record.value or b""), ChangelogUnreadable),
     Decoder("changelog", _restore, ChangelogUnreadable),

@@ -62,6 +62,17 @@ HEADER_NAMES: Final = (
     *("nps-source", "nps-source", "nps-account", "nps-account", "traceparent", "", "x", "é☃", "nps-stray", "nps-replayed"),
     *(REASON_HEADER, ERROR_PREFIX + "topic", ERROR_PREFIX + "offset", ERROR_PREFIX + "stage"),
 )
+FACTS: Final = {
+    "name": "Acme",
+    "owner": "csm-1",
+    "tier": "gold",
+    "value": 1200,
+    "segments": {"plan": "pro", "region": "emea"},
+    "renewal_date": "2026-09-30",
+    "time_zone": "Europe/Vienna",
+    "contacts": ["u-1", "u-2"],
+    "domains": ["acme.example"],
+}
 ACCOUNTS: Final = ("acme", "globex", "ünïcode ☃", "\0", "a|b=c", "x" * 500)
 WINDOWS: Final = ("7d", "30d", "90d", "365d")
 DAYS: Final = (
@@ -98,6 +109,7 @@ class Records:
             "response": self.response,
             "cell": self.cell,
             "erasure": self.erasure,
+            "facts": self.facts,
             "changelog": self.changelog,
             "committed": self.committed,
             "file": self.file,
@@ -167,6 +179,18 @@ class Records:
         if not rng.randrange(8):
             key = bytes_mutations.mutate(rng, key or b"", b"|" + hashed.encode())
         return self._record(topics.ERASURES, self._value(document))._replace(key=key)
+
+    def facts(self) -> Hostile:
+        """What a CRM, or somebody in its place, says of an account."""
+        rng = self._rng
+        facts = orjson.loads(orjson.dumps(FACTS))  # a mutation changes what is in it
+        document: dict[str, Any] = {name: value for name, value in facts.items() if rng.randrange(3)}
+        if not rng.randrange(6):
+            document["segments"] = {f"d{number}": "x" for number in range(rng.choice((19, 20, 21, 300)))}
+        if not rng.randrange(6):
+            document["value"] = rng.choice((0, -0.0, 1e308, 2**63, -1, True, "1"))
+        key = rng.choice(ACCOUNTS).encode() if rng.randrange(4) else rng.choice(KEYS)
+        return self._record(topics.ACCOUNTS, self._value(document))._replace(key=key)
 
     def changelog(self) -> Hostile:
         """What does not belong into a changelog."""

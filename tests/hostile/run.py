@@ -10,7 +10,7 @@ from tests.hostile.records import Hostile, Records
 
 CHUNK: Final = 300
 """Records of one test driver: enough to meet each other, few enough to be tried one by one when something happens."""
-LANES: Final = ("raw", "raw", "raw", "response", "cell", "erasure")
+LANES: Final = ("raw", "raw", "raw", "response", "cell", "erasure", "facts")
 """What the chunks are, in turn."""
 DECODED_EVERY: Final = 100
 """One in so many records goes through every decoder, with some of other kinds: they take forty times as long as the agents."""

@@ -19,6 +19,7 @@ DAYS = 40
 def real_values(now: int) -> tuple[bytes, ...]:
     """Values of each kind that scoring and rollups keep, as of a time in ms."""
     driver = TestDriver([Scoring(), Rollups()], now=now)
+    driver.pipe(topics.ACCOUNTS, b"acme", dumps({"tier": "gold", "segments": {"region": "emea"}}))
     for day in range(DAYS):
         response = {"response_id": f"r-{day}", "account_id": "acme", "score": day % 11, "respondent_id": "u-1"}
         response |= {"responded_at": now - day * DAY_MS, "segments": {"plan": "smb"}}

@@ -55,7 +55,7 @@ def test_produce_sends_every_record_with_key_and_headers(
     assert run(cluster, "produce", "--source", "canonical", str(tmp_path / "a.csv"), str(tmp_path / "b.jsonl")) == 0
     out, err = capsys.readouterr()
     assert out.startswith("sent 1,002 records to nps.responses.raw in ")
-    assert err == f"{tmp_path / 'a.csv'}: ignored columns note (--map COLUMN=FIELD uses one)\n"
+    assert err == f"{tmp_path / 'a.csv'}: ignored columns note (--column COLUMN=FIELD uses one)\n"
     records = cluster.records(topics.RAW)
     assert sorted(json.loads(r.value)["response_id"] for r in records if b"response_id" in r.value) == sorted(
         f"r-{n}" for n in range(1000)
@@ -77,7 +77,7 @@ def test_produce_takes_no_longer_than_it_may_and_says_what_is_wrong(
         (["--bootstrap", nowhere, "produce", "--timeout", "2", file], f"no broker answers at {nowhere}"),
         (["produce", "--rate", "soon", file], "'soon' is no number of records per second"),
         (["produce", "--map", "score", file], "'score' is not COLUMN=FIELD"),
-        (["produce", "--map", "a=score", "--source", "delighted", file], "--map is for CSV files"),
+        (["produce", "--map", "a=score", "--source", "delighted", file], "--column is for tables"),
     ):
         assert run(cluster, *arguments) != 0
         (line,) = capsys.readouterr().err.splitlines()

@@ -3,6 +3,7 @@ compresses itself is a setting."""
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_responses_of_every_codec_are_scored_and_what_only_fits_compressed_is_a_
 @pytest.mark.parametrize("codec", ["none", "snappy", "zstd"])
 def test_what_a_worker_writes_is_compressed_as_its_setting_says(kafka: Broker, app_id: str, tmp_path: Path, codec: str) -> None:
     world = World(kafka.bootstrap, app_id)
-    response = {"response_id": "r-1", "account_id": "acme", "score": 3, "responded_at": "2026-03-01T09:30:00.000Z"}
+    response = {"response_id": "r-1", "account_id": "acme", "score": 3, "responded_at": int(time.time())}
     world.send([Sending(topics.RESPONSES, json.dumps(response | {"comment": "slow " * 100}).encode(), b"acme")])
     with Workers(kafka.bootstrap, app_id, tmp_path, agents="scoring", compression=codec) as workers:
         workers.start().wait_ready()

@@ -73,8 +73,8 @@ DAMAGES = {
         lambda scene, partition: rewrite_meta(scene, partition, format=2), rf"the changelog has format 2, .*; {NEWER}"
     ),
     "state of a newer version": Damage(
-        lambda scene, partition: scene.write(partition, state_prefix("scoring") + b"Ax", b"\x02x"),
-        rf"state of processor 'scoring' in version 2, this worker reads versions up to 1: a newer version .*; {NEWER}",
+        lambda scene, partition: scene.write(partition, state_prefix("scoring") + b"Ax", b"\x03x"),
+        rf"state of processor 'scoring' in version 3, this worker reads versions up to 2: a newer version .*; {NEWER}",
     ),
     "a record of somebody else": Damage(
         lambda scene, partition: scene.write(partition, b"hello", b"world"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from npstream.settings import AGENTS
 from schemas import topics
 from streams.partitioner import partition_of
 from tests.conftest import Broker
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.kafka
 
 RESPONDENT, COMMENT = "planted-respondent@people.example", "planted words of a customer"
 KEPT, REMOVED = "account-kept", "account-removed"
-AGENTS = ("intake", "scoring", "rollups")
 COMPACTED_TIMEOUT_S = 60.0
 """Segments are closed after half a second and compacted a second later; the rest is for a busy machine."""
 
@@ -77,8 +77,17 @@ def counted(world: World, account: str) -> tuple[int, int] | None:
 
 def test_who_is_erased_is_gone_and_stays_away(kafka: Broker, app_id: str, tmp_path: Path) -> None:
     changelogs = [f"{app_id}-{agent}-changelog" for agent in AGENTS]
-    compacted = [*changelogs, topics.ACCOUNT_ROLLUPS, topics.SEGMENT_ROLLUPS, topics.CELLS, topics.ERASURES]
-    world = World(kafka.bootstrap, app_id, configs=dict.fromkeys([changelogs[1], topics.ERASURES], AT_ONCE))
+    scoring = f"{app_id}-scoring-changelog"
+    compacted = [
+        *changelogs,
+        topics.ACCOUNT_ROLLUPS,
+        topics.SEGMENT_ROLLUPS,
+        topics.CELLS,
+        topics.ERASURES,
+        topics.ACCOUNTS,
+        topics.CONTACTS,
+    ]
+    world = World(kafka.bootstrap, app_id, configs=dict.fromkeys([scoring, topics.ERASURES], AT_ONCE))
     other = {"respondent_id": "somebody else", "comment": None}
     with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
         worker = workers.start().wait_ready()
@@ -127,7 +136,7 @@ def test_who_is_erased_is_gone_and_stays_away(kafka: Broker, app_id: str, tmp_pa
         assert worker.terminate() == 0
 
         # A worker that counts anew from what nps.responses still has.
-        world.delete(changelogs[1])
+        world.delete(scoring)
         world.admin.delete_consumer_groups([f"{app_id}-scoring"])[f"{app_id}-scoring"].result(20)
         world.create()
         anew = workers.start().wait_ready()

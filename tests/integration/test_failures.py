@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 
+from npstream.access import ACCESS
 from npstream.recount.reading import format_time
 from schemas import topics
 from tests.conftest import Broker
@@ -57,6 +58,10 @@ def fragile() -> Iterator[KafkaBroker]:
     settings = QUICK_RESTART | {"transaction.abort.timed.out.transaction.cleanup.interval.ms": str(SWEEP_MS)}
     with KafkaBroker(settings) as broker:
         yield broker
+
+
+SOURCES = {source for access in ACCESS.values() for source in access.reads}
+"""Of all agents."""
 
 
 def response(number: int, account: str = "acme", score: int = 9, **more: object) -> bytes:
@@ -251,6 +256,6 @@ def test_an_empty_system_is_ready_and_writes_nothing(kafka: Broker, app_id: str,
         def lags() -> list[float]:
             return [value for name, value in worker.metrics().items() if name[0] == "npstream_lag_records"]
 
-        until(lambda: lags() == [0.0] * 4 * PARTITIONS, "no lag in any partition of the four sources", NOTICED_TIMEOUT_S)
+        until(lambda: lags() == [0.0] * len(SOURCES) * PARTITIONS, "no lag in any partition of any source", NOTICED_TIMEOUT_S)
         assert worker.terminate() == 0
     assert read(kafka.bootstrap, *(topic.name for topic in world.plan if not topic.changelog)) == []

@@ -58,18 +58,23 @@ def test_a_copy_with_more_partitions_has_all_of_it_in_order_and_is_counted_alike
     world.send(sent)
     erased = entry_key("acme", "0" * 64)
     world.send([Sending(topics.ERASURES, None, erased, partition=partition_of(b"acme", PARTITIONS))])
+    facts = b'{"segments": {"tier": "gold"}}'
+    homes = [partition_of(b"acme", PARTITIONS), 1 - partition_of(b"acme", PARTITIONS)]
+    world.send([Sending(topics.ACCOUNTS, facts, b"acme", partition=partition) for partition in homes])
     world.send(sent[:10], transactional_id=f"{app_id}-aborted", commit=False)
 
     with KafkaBroker() as grown:
         target = World(grown.bootstrap, app_id, partitions=GROWN)
         assert grow(kafka.bootstrap, grown.bootstrap).splitlines() == [
-            "copied 1 records of nps.erasures",
-            f"copied {len(sent)} records of nps.responses and what came to nps.erasures meanwhile",
+            "copied 2 records of nps.erasures and nps.accounts",
+            f"copied {len(sent)} records of nps.responses and what came to the others meanwhile",
         ]
         assert "copied 0 records of nps.responses" in grow(kafka.bootstrap, grown.bootstrap), "it goes on where it was"
 
         (entry,) = read(grown.bootstrap, topics.ERASURES)
         assert (entry.key, entry.partition) == (erased, partition_of(b"acme", GROWN))
+        (fact,) = read(grown.bootstrap, topics.ACCOUNTS)
+        assert (fact.key, fact.value, fact.partition) == (b"acme", facts, partition_of(b"acme", GROWN))
         found = read(grown.bootstrap, topics.RESPONSES)
         assert max(record.partition for record in found) >= PARTITIONS
         assert all(record.partition == partition_of(record.key or b"", GROWN) for record in found)

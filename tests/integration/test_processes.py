@@ -12,6 +12,7 @@ import pytest
 
 from npstream.broker import HOST, free_port
 from npstream.processes import SILENT_S
+from npstream.settings import AGENTS
 from schemas import topics
 from tests.conftest import Broker
 from tests.integration.test_listening import listening
@@ -26,7 +27,6 @@ RECORDS = 20_000
 """So many that a process can be killed in the middle of them."""
 UP_WITHIN_S = 60.0
 """A process starts within two seconds; the rest is for a busy machine."""
-AGENTS = ("intake", "scoring", "rollups")
 
 
 def pids(worker: Worker) -> dict[int, int]:

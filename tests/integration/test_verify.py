@@ -55,6 +55,31 @@ def test_it_finds_nothing_while_responses_arrive_and_whatever_is_wrong_afterward
     assert found == {(account.decode(), topics.DETRACTORS), (account.decode(), topics.ACCOUNT_ROLLUPS)}
 
 
+def facts(tier: str) -> list[Sending]:
+    """What is known of every other account, from now on."""
+    known = json.dumps({"owner": f"csm-{tier}", "segments": {"tier": tier, "plan": "of the account"}}).encode()
+    return [Sending(topics.ACCOUNTS, known, f"account-{number}".encode()) for number in range(0, 8, 2)]
+
+
+def test_it_holds_what_counts_for_crm_facts_against_what_was_told(kafka: Broker, app_id: str, tmp_path: Path) -> None:
+    world = World(kafka.bootstrap, app_id)
+    traffic = Traffic(11, int(time.time() * 1000) - RECORDS, PARTITIONS, RECORDS)
+    with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
+        workers.start().wait_ready()
+        for tier in ("gold", "iron", "rust"):
+            world.send(traffic.take(RECORDS // 3))
+            world.send(facts(tier))
+            world.wait_processed()
+    code, document, errors = verify(world)
+    assert (code, document["differences"], document["unproved"], errors) == (0, [], {}, "")
+    tiers = [key for key in last_values(read(kafka.bootstrap, topics.SEGMENT_ROLLUPS)) if key.startswith(b"tier=")]
+    assert tiers, "which ones is a matter of the moment"
+
+    world.send([Sending(topics.SEGMENT_ROLLUPS, None, min(tiers))])
+    code, document, _ = verify(world)
+    assert (code, [one["where"] for one in document["differences"]]) == (1, [min(tiers).decode()])
+
+
 def test_it_does_not_wait_for_ever_for_a_worker_that_is_not_there(kafka: Broker, app_id: str) -> None:
     world = World(kafka.bootstrap, app_id)
     world.send([Sending(topics.RESPONSES, b"{}", b"acme")])

@@ -1,7 +1,7 @@
 """Reads topics to their end and tells whether an agent has come as far: by another client than npstream's own."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -96,9 +96,20 @@ def _positions(consumer: Consumer, changelog: str, key: bytes) -> dict[int, int]
     return found
 
 
-def ends(admin: AdminClient, topics: Iterable[str], committed: bool) -> dict[tuple[str, int], int]:
+def ends(admin: AdminClient, topics: Collection[str], committed: bool) -> dict[tuple[str, int], int]:
     """Of each partition the last stable offset, or with `committed` False the end of the log. The embedded
-    broker's are too low."""
+    broker's are too low. A broker that has just made a topic may not know yet that it leads it: then it is asked again."""
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    while True:
+        try:
+            return _ends(admin, topics, committed)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > deadline:
+                raise
+        time.sleep(SETTLE_POLL_S)
+
+
+def _ends(admin: AdminClient, topics: Collection[str], committed: bool) -> dict[tuple[str, int], int]:
     known = admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics
     wanted = {TopicPartition(topic, number): OffsetSpec.latest() for topic in topics for number in known[topic].partitions}
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED

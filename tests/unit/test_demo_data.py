@@ -12,7 +12,7 @@ import pytest
 
 from agents.intake import Intake
 from agents.rollups import Rollups
-from agents.scoring import Scoring
+from agents.scoring import Scoring, ScoringSettings
 from npstream.demo_accounts import COMMENTS, make_accounts
 from npstream.demo_data import SEED, trickle, year_of_responses
 from npstream.demo_expectation import Counts, differences, expected
@@ -100,7 +100,8 @@ def test_some_accounts_improve_and_some_fall(year: list[RawRecord]) -> None:
 def test_the_agents_come_to_what_the_recount_expects(year: list[RawRecord]) -> None:
     some = [record for record in year if record.key is not None and record.key < b"c"]
     expectation = expected(some, TODAY)
-    driver = TestDriver([Intake(), Scoring(), Rollups()], now=NOW, partitions=3)
+    scoring = Scoring(ScoringSettings(alert_max_age_days=None))  # as the demo has it
+    driver = TestDriver([Intake(), scoring, Rollups()], now=NOW, partitions=3)
     for record in some:
         driver.pipe(topics.RAW, record.key, record.value, record.timestamp, record.headers)
     driver.run()

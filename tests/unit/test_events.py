@@ -5,13 +5,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas import events
+from schemas import accounts, events
 from schemas.examples import EXAMPLES
+
+TYPES: dict[str, Any] = {**vars(accounts), **vars(events)}
 
 
 def fits(name: str, value: dict[str, Any]) -> bool:
     try:
-        msgspec.json.decode(msgspec.json.encode(value), type=getattr(events, name))
+        msgspec.json.decode(msgspec.json.encode(value), type=TYPES[name])
     except msgspec.ValidationError:
         return False
     return True
@@ -24,7 +26,7 @@ def changed(name: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_is_read_and_written_as_it_is(name: str) -> None:
-    read = msgspec.convert(EXAMPLES[name], getattr(events, name), strict=True)
+    read = msgspec.convert(EXAMPLES[name], TYPES[name], strict=True)
     assert msgspec.json.decode(msgspec.json.encode(read)) == EXAMPLES[name]
 
 

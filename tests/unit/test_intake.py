@@ -17,12 +17,13 @@ from schemas.codec import dumps
 from schemas.dead_letters import ERROR_PREFIX, STAGES, Reason
 from schemas.events import Response, Retraction
 from schemas.vendors import ADAPTERS
-from schemas.vendors.adapter import SourceSettings
+from schemas.vendors.adapter import Incomplete, SourceSettings
 from streams.draft import Kept
 from streams.processor import Headers, Outbox, Outgoing, StreamTime
+from streams.state import Identity, MemoryStore, StagedState
 from streams.test_driver import TestDriver
 from tests.golden_files import FOLDER
-from tests.payloads import NAMES, payload, raw
+from tests.payloads import FORMS, NAMES, payload, raw, raw_form
 
 NOW = 1_772_357_400_000  # 2026-03-01T09:30:00Z
 GOOD = {"response_id": "r-1", "account_id": "acme", "score": 3, "responded_at": "2026-03-01T09:30:00.000Z"}
@@ -41,13 +42,6 @@ class Came:
     topic: str = topics.RAW
 
 
-class NoState:
-    """Intake keeps nothing: whatever it would do with a state is an error."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"intake used its state: {name}")
-
-
 class Taken(Outbox):
     """What intake made of records."""
 
@@ -58,8 +52,11 @@ class Taken(Outbox):
 
 
 def take(*records: Came, settings: IntakeSettings | None = None) -> Taken:
+    """At the only partition there is, by nobody's contacts."""
     intake, taken = Intake(settings) if settings else Intake(), Taken()
-    intake.process(records, NoState(), StreamTime(0, NOW), taken)  # type: ignore[arg-type]
+    state = StagedState(MemoryStore(), Identity(0, 1, "0"))
+    intake.process(records, state, StreamTime(0, NOW), taken)
+    assert not list(state.changes()), "a response leaves no trace in the state"
     return taken
 
 
@@ -120,9 +117,23 @@ def test_each_payload_is_read_by_its_header_or_by_its_shape(name: str, named: bo
     source = name.partition("_")[0]
     headers = [("nps-account", b"acme"), *([("nps-source", source.encode())] if named else [])]
     outbox = take(Came(raw(name), headers))
-    golden = json.loads((FOLDER / "responses" / f"{name}.json").read_text(encoding="utf-8"))
+    came_as_golden(outbox, source, f"{name}.json")
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_form_is_read_where_its_content_type_says_so(name: str) -> None:
+    headers = [("nps-account", b"acme"), ("content-type", b"application/x-www-form-urlencoded")]
+    came_as_golden(take(Came(raw_form(name), headers)), name.partition("_")[0], f"forms/{name}.json")
+
+
+def came_as_golden(outbox: Taken, source: str, name: str) -> None:
+    """The responses, or the reason, or the record as it came to be fetched, that the golden file has."""
+    golden = json.loads((FOLDER / "responses" / name).read_text(encoding="utf-8"))
     if "reason" in golden[0]:
         assert told(outbox)[1:] == (golden[0]["reason"], golden[0]["message"])
+    elif "incomplete" in golden[0]:
+        assert [event.topic for event in outbox.events] == [topics.INCOMPLETE]
+        assert outbox.facts == {("incomplete", source): 1}
     else:
         assert responses(outbox) == golden
         assert outbox.facts == {("adapted", source): len(golden)}
@@ -256,7 +267,7 @@ def test_vendors_times_without_a_zone_are_in_the_zone_of_their_source_or_of_all(
     given = payload("delighted_created")
     given["event_data"]["created_at"] = "2026-03-01 10:30:00"
     berlin = IntakeSettings(zone=ZoneInfo("Europe/Berlin"))
-    tokyo = IntakeSettings({"delighted": SourceSettings(zone=ZoneInfo("Asia/Tokyo"))}, ZoneInfo("Europe/Berlin"))
+    tokyo = IntakeSettings(sources={"delighted": SourceSettings(zone=ZoneInfo("Asia/Tokyo"))}, zone=ZoneInfo("Europe/Berlin"))
     times = [responses(take(Came(dumps(given)), settings=one))[0]["responded_at"] for one in (None, berlin, tokyo)]
     assert times == ["2026-03-01T10:30:00.000Z", "2026-03-01T09:30:00.000Z", "2026-03-01T01:30:00.000Z"]
 
@@ -310,7 +321,7 @@ def test_a_dead_letter_stays_in_the_partition_of_its_number() -> None:
 
 def test_time_brings_nothing() -> None:
     outbox = Taken()
-    Intake().tick(NOW, NoState(), outbox)  # type: ignore[arg-type]
+    Intake().tick(NOW, StagedState(MemoryStore(), Identity(0, 1, "0")), outbox)
     assert (outbox.events, outbox.facts, outbox.more) == ([], {}, False)
 
 
@@ -358,7 +369,8 @@ def mutated(draw: st.DrawFn) -> Any:
 
 
 def check(records: Sequence[Came]) -> None:
-    """Whatever came: responses of the published type or one dead letter each, in order, nothing raised, nothing lost."""
+    """Whatever came: responses of the published type, one dead letter, or itself to be fetched, each; in order, nothing
+    raised, nothing lost."""
     together = take(*records)
     one_by_one = [take(record) for record in records]
     assert together.events == [event for outbox in one_by_one for event in outbox.events]
@@ -368,6 +380,9 @@ def check(records: Sequence[Came]) -> None:
             assert stage in STAGES
             assert reason in {one.value for one in Reason} - {Reason.FAULT}, told(outbox)
             assert (dead(outbox).key, dead(outbox).value) == (record.key, record.value)
+            continue
+        if {event.topic for event in outbox.events} == {topics.INCOMPLETE}:
+            assert [(event.key, event.value) for event in outbox.events] == [(record.key, record.value)]
             continue
         for event in outbox.events:
             found = json.loads(event.value or b"")
@@ -404,3 +419,54 @@ def test_any_change_of_a_payload_leaves_responses_or_a_dead_letter(records: list
 def test_the_account_of_the_settings_is_the_last_resort(headers: Headers, account: str) -> None:
     outbox = take(Came(raw("delighted_no_account"), headers), settings=IntakeSettings(account="house"))
     assert [response["account_id"] for response in responses(outbox)] == [account]
+
+
+@pytest.mark.parametrize(
+    ("respondent", "header", "account"),
+    [
+        ("ines@globex.example", (), "globex"),
+        ("Ines@Mail.GLOBEX.example ", (), "fallback"),
+        ("INES@GLOBEX.EXAMPLE", (), "globex"),
+        ("ines@globex.example", [("nps-account", b"acme")], "acme"),
+        ("u-17", (), "fallback"),
+    ],
+)
+def test_an_account_is_known_by_the_domain_of_an_address(respondent: str, header: Headers, account: str) -> None:
+    settings = IntakeSettings(domains={"globex.example": "globex"}, account="fallback")
+    given = {name: value for name, value in GOOD.items() if name != "account_id"} | {"respondent_id": respondent}
+    assert [event.key for event in take(Came(dumps(given), header), settings=settings).events] == [account.encode()]
+
+
+def test_the_account_of_a_source_comes_before_that_of_a_domain() -> None:
+    settings = IntakeSettings(sources={"canonical": SourceSettings(account="own")}, domains={"globex.example": "globex"})
+    given = {name: value for name, value in GOOD.items() if name != "account_id"} | {"respondent_id": "ines@globex.example"}
+    assert [event.key for event in take(Came(dumps(given)), settings=settings).events] == [b"own"]
+
+
+class _IdsAlone:
+    """A vendor whose webhooks carry ids alone."""
+
+    NAME = "ids"
+    VENDOR_TIMES = False
+
+    def recognises(self, payload: Any) -> bool:
+        return isinstance(payload, dict) and "only" in payload
+
+    def adapt(self, payload: Any, settings: SourceSettings) -> list[dict[str, Any]]:
+        raise Incomplete({"response_id": "7"})
+
+
+def test_ids_alone_go_on_as_they_came_with_the_name_of_their_vendor() -> None:
+    came = Came(b'{"only": 7}', [("traceparent", b"00-1"), ("nps-account", b"acme")])
+    taken = take(came, settings=IntakeSettings(adapters={"ids": _IdsAlone()}))
+    (event,) = taken.events
+    assert (event.topic, event.key, event.value, event.timestamp) == (topics.INCOMPLETE, came.key, came.value, came.timestamp)
+    assert dict(event.headers) == {"traceparent": b"00-1", "nps-account": b"acme", "nps-source": b"ids"}
+    assert taken.facts == {("incomplete", "ids"): 1}
+
+
+def test_a_form_encoded_record_says_so_in_its_content_type() -> None:
+    body = b"response_id=r-1&account_id=acme&score=3&responded_at=2026-03-01T09%3A30%3A00.000Z&segments[plan]=gold"
+    (event,) = take(Came(body, [("content-type", b"application/x-www-form-urlencoded; charset=utf-8")])).events
+    assert json.loads(event.value or b"")["segments"] == {"plan": "gold"}
+    assert take(Came(body)).events[0].topic == topics.DEAD_LETTERS

@@ -9,6 +9,7 @@ import pytest
 
 from npstream import recount
 from npstream.recount import statistics
+from npstream.recount.facts import together
 from npstream.recount.reading import Refused, home_of, murmur2, parse_time, read
 from tests.strategies import BAD_VALUES, GOOD
 
@@ -367,3 +368,37 @@ def test_a_planted_mistake_in_a_table_is_noticed(given: dict[bytes, bytes]) -> N
     wanted = recount.account_tables(rows({"response_id": "a", "score": 8}), TODAY)
     assert recount.table_differences(wanted, planted((), None)) == []
     assert recount.table_differences(wanted, given) != []
+
+
+# ------------------------------------------------------------------------------------------------------------------ CRM facts
+
+
+def fact(offset: int, segments: dict[str, str] | None, key: bytes = b"acme") -> Row:
+    return Row(offset, NOON, None if segments is None else json.dumps({"segments": segments}).encode(), key)
+
+
+def test_all_facts_of_an_account_are_possible_and_none_of_another_one() -> None:
+    records = [fact(0, {"plan": "a"}), fact(1, {"plan": "x"}, b"globex"), fact(2, None), fact(3, {"plan": "b"})]
+    found = recount.Facts(records, 1, {0: 0})
+    assert [one.segments for one in found.of("acme") or ()] == [{}, {"plan": "a"}, {}, {"plan": "b"}]
+    assert [one.segments for one in found.of("nobody") or ()] == [{}]
+
+
+@pytest.mark.parametrize(("offsets", "start"), [((1, 2), 0), ((0, 2), 0), ((0, 1), 1)])
+def test_nobody_can_tell_once_compaction_has_taken_something(offsets: tuple[int, int], start: int) -> None:
+    assert recount.Facts([fact(offset, {}) for offset in offsets], 1, {0: start}).of("acme") is None
+
+
+@pytest.mark.parametrize(
+    ("own", "facts", "counted"),
+    [
+        ({}, {}, {}),
+        ({"plan": "own"}, {"plan": "crm", "region": "emea"}, {"plan": "own", "region": "emea"}),
+        ({f"o{n}": "x" for n in range(19)}, {"b": "y", "a": "y"}, {f"o{n}": "x" for n in range(19)} | {"a": "y"}),
+        ({f"o{n}": "x" for n in range(20)}, {"a": "y"}, {f"o{n}": "x" for n in range(20)}),
+    ],
+)
+def test_a_response_has_its_own_segments_and_some_of_its_account(
+    own: dict[str, str], facts: dict[str, str], counted: dict[str, str]
+) -> None:
+    assert together(own, facts) == counted

@@ -318,7 +318,7 @@ def test_a_late_response_counts_and_tells_nobody(batch: int) -> None:
     ("days", "change"), [(0, "new"), (HISTORY - 1, "new"), (HISTORY, "expired"), (HISTORY + 400, "expired")]
 )
 def test_a_response_beyond_the_history_counts_nowhere(batch: int, days: int, change: str) -> None:
-    acme = Acme(batch).send(response("r-1", 3, days))
+    acme = Acme(batch, settings=ScoringSettings(alert_max_age_days=None)).send(response("r-1", 3, days))
     assert only(acme.events(topics.SCORED), "change") == [(change,)]
     assert len(acme.events(topics.DETRACTORS)) == (change == "new")
     assert acme.facts("expired") == [change == "expired"]
@@ -619,6 +619,7 @@ def test_changelog_records_of_a_busy_respondent_stay_small(batch: int) -> None:
         {"roll_accounts": 0},
         {"sweep_keys": 0},
         {"grace_days": -1},
+        {"alert_max_age_days": -1},
     ],
 )
 def test_contradicting_settings_are_refused_by_name(batch: int, settings: dict[str, Any]) -> None:

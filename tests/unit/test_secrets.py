@@ -14,13 +14,24 @@ from npstream.settings_sources import declared
 
 pytestmark = pytest.mark.usefixtures("logging_as_it_was")  # the worker sets it up for its process
 
-PLANTED = {"sasl_password": "planted-of-the-login", "ssl_key_password": "planted-of-the-key"}
+PLANTED = {
+    "sasl_password": "planted-of-the-login",
+    "ssl_key_password": "planted-of-the-key",
+    "surveymonkey_token": "planted-of-surveymonkey",
+    "qualtrics_token": "planted-of-qualtrics",
+    "gateway_secrets": "planted-without-a-vendor",
+    "gateway_tokens": "planted-of-a-program",
+}
 COMMANDS = [
     ("worker",),
+    ("gateway", "--check"),
     ("topics", "show"),
     ("topics", "create"),
     ("topics", "check"),
     ("produce", "responses.jsonl"),
+    ("accounts", "list"),
+    ("adapt", "responses.jsonl"),
+    ("fetch",),
     ("top", "--once"),
     ("top", "--json"),
     ("tail", "detractors", "--no-follow"),
@@ -93,10 +104,14 @@ def test_no_command_says_a_password(
     login["sasl_password"] = PLANTED["sasl_password"]
     certificate = {"security_protocol": "SSL", "ssl_cert_file": str(tmp_path / "key.pem")}
     certificate["ssl_key_password"] = PLANTED["ssl_key_password"]
-    for values in (login, certificate, PLANTED):
+    gateway = {"gateway_secrets": "delighted=planted-without-a-vendor", "gateway_tokens": PLANTED["gateway_tokens"]}
+    tokens = {name: PLANTED[name] for name in ("surveymonkey_token", "qualtrics_token")} | {
+        "qualtrics_url": "http://127.0.0.1:1"
+    }
+    for values in (login, certificate, gateway, tokens, PLANTED):
         flags = give(values | {"bootstrap": nobody, "log_level": level, "http_port": "0"}, tmp_path, monkeypatch)
         for command in COMMANDS:
-            if command == ("worker",) and values is login and give is not as_flags:
+            if command == ("worker",) and values in (login, gateway, tokens) and give is not as_flags:
                 continue  # it would wait for its broker; tests/integration/test_permissions.py looks at one that runs
             monkeypatch.setattr(sys, "argv", ["npstream", *flags, *command])
             with pytest.raises(SystemExit):

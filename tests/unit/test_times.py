@@ -114,11 +114,45 @@ def test_a_message_shows_the_beginning_of_a_long_text_only() -> None:
         ("2026-03-01T09:30:00.123Z", BERLIN, MS),  # its own zone counts
         ("2026-10-25T02:30:00", BERLIN, 1_792_888_200_000),  # happens twice: the first, 00:30 UTC
         (MS, BERLIN, MS),
+        ("2026-03-01 02:30:00 -0700", BERLIN, SECOND),
+        ("2026-03-01 02:30:00.123 -07:00", BERLIN, MS),
+        ("2026-03-01T09:30:00 Z", BERLIN, SECOND),
+        ("2026-03-01 09:30:00 UTC", BERLIN, SECOND),
+        ("2026-03-01 09:30:00 GMT", BERLIN, SECOND),
     ],
 )
 def test_a_zone_is_for_texts_that_have_none(value: object, zone: tzinfo, ms: int) -> None:
     assert parse_time(value, zone) == ms
     assert normal_time(value, zone) == format_time(ms)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-03-01 02:30:00 -0700",
+        "2026-03-01 09:30:00 UTC",
+    ],
+)
+def test_an_offset_apart_from_its_time_is_for_vendors_alone(value: str) -> None:
+    with pytest.raises(ValueError, match="expected RFC 3339"):
+        parse_time(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("2026-03-01 02:30:00  -0700", "expected RFC 3339"),
+        ("2026-03-01 02:30:00 -07", "expected RFC 3339"),
+        ("2026-03-01 02:30:00 PST", "expected RFC 3339"),
+        ("2026-03-01 02:30:00UTC", "expected RFC 3339"),
+        ("2026-03-01 02:30:00 utc", "expected RFC 3339"),
+        ("2026-02-30 02:30:00 -0700", "day"),
+        ("2026-03-01 02:30:00 -2500", "offset"),
+    ],
+)
+def test_what_is_no_vendors_time_either(value: str, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        parse_time(value, BERLIN)
 
 
 @given(moments)
@@ -142,7 +176,7 @@ def test_any_offset_gives_the_same_moment(ms: int, minutes: int) -> None:
 
 texts = st.one_of(
     st.text(),
-    st.from_regex(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{0,9})?(Z|[+-]\d\d:?\d\d)?", fullmatch=True),
+    st.from_regex(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{0,9})?( ?(Z|UTC|[+-]\d\d:?\d\d))?", fullmatch=True),
     st.text("0123456789-:.TZWz+ ,", min_size=19, max_size=24),
 )
 

@@ -96,12 +96,20 @@ def test_the_list_says_of_which_accounts_they_are_erased() -> None:
         (topics.ACCOUNT_ROLLUPS, b"u-1", {}, ""),
         (topics.ACCOUNT_ROLLUPS, b"u-10", {"account_id": "u-10"}, None),
         (topics.SEGMENT_ROLLUPS, b"plan=x", {"value": NAME}, ""),
+        (topics.ACCOUNTS, b"acme", {"contacts": ["u-2", NAME]}, "acme"),
+        (topics.ACCOUNTS, b"acme", {"contacts": ["u-10"]}, None),
         ("another-changelog", b"x", b"\x91\xa3u-1", ""),
         ("another-changelog", b"x", None, None),
     ],
 )
 def test_a_record_names_them_as_a_text_of_its_own(topic: str, key: bytes, value: Any, named: str | None) -> None:
     assert Respondent(NAME).named_in(record(topic, key, value)) == named
+
+
+def test_a_contact_of_another_account_is_another_one() -> None:
+    contact = record(topics.ACCOUNTS, b"globex", {"contacts": [NAME]})
+    assert Respondent(NAME, {"acme"}).named_in(contact) is None
+    assert Respondent(NAME, {"globex"}).named_in(contact) == "globex"
 
 
 def test_what_is_superseded_is_counted_and_a_tombstone_that_names_them_too() -> None:

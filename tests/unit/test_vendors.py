@@ -9,10 +9,10 @@ import pytest
 from schemas.dead_letters import Reason, Unusable
 from schemas.events import MAX_SEGMENTS
 from schemas.vendors import ADAPTERS, recognise
-from schemas.vendors.adapter import SourceSettings, comparable, properties_of
+from schemas.vendors.adapter import Incomplete, SourceSettings, comparable, properties_of
 from tests.adapting import read, refused, response
 from tests.golden_files import check_golden
-from tests.payloads import NAMES, payload
+from tests.payloads import FORMS, NAMES, form, payload
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -20,24 +20,41 @@ BERLIN = ZoneInfo("Europe/Berlin")
 # ---------------------------------------------------------------------------------------------------------- every payload
 
 
+def outcome(given: Any) -> list[Any]:
+    """What becomes of a payload, read with an account if it names none."""
+    try:
+        return read(given, account="acme")
+    except Unusable as error:
+        return [{"reason": error.reason.value, "message": str(error)}]
+    except Incomplete as error:
+        return [{"incomplete": error.ids}]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_becomes_of_each_payload(name: str) -> None:
-    """Payloads of our own, read with an account for those that name none."""
-    outcome: list[Any] = []
     given = payload(name)
-    for one in given if isinstance(given, list) else [given]:
-        try:
-            outcome += read(one, account="acme")
-        except Unusable as error:
-            outcome.append({"reason": error.reason.value, "message": str(error)})
-    check_golden(f"responses/{name}.json", outcome)
+    each = given if isinstance(given, list) else [given]
+    check_golden(f"responses/{name}.json", [came for one in each for came in outcome(one)])
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_becomes_of_each_form(name: str) -> None:
+    check_golden(f"responses/forms/{name}.json", outcome(form(name)))
+
+
+def recognising(given: Any) -> list[str]:
+    return [adapter.NAME for adapter in ADAPTERS.values() if adapter.recognises(given)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_payload_is_recognised_by_one_adapter_alone(name: str) -> None:
     given = payload(name)
-    one = given[0] if isinstance(given, list) else given
-    assert [adapter.NAME for adapter in ADAPTERS.values() if adapter.recognises(one)] == [name.partition("_")[0]]
+    assert recognising(given[0] if isinstance(given, list) else given) == [name.partition("_")[0]]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_form_is_recognised_by_one_adapter_alone(name: str) -> None:
+    assert recognising(form(name)) == [name.partition("_")[0]]
 
 
 @pytest.mark.parametrize(

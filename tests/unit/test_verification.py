@@ -69,7 +69,8 @@ class World:
 
 def seen(driver: TestDriver, cut: dict[int, int]) -> Seen:
     outputs = {topic: driver.sent(topic) for topic in OUTPUTS}
-    return Seen(driver.sent(topics.RESPONSES), outputs, cut, {}, driver.now, erasures=erasures_of(driver))
+    accounts = driver.sent(topics.ACCOUNTS)
+    return Seen(driver.sent(topics.RESPONSES), outputs, cut, {}, driver.now, erasures=erasures_of(driver), accounts=accounts)
 
 
 def verdict(of: Seen) -> Verdict:
@@ -141,6 +142,81 @@ def test_who_was_erased_while_it_was_read_makes_an_account_unprovable(erased: Se
     found = verdict(replace(erased, erasures={}, erased_meanwhile=frozenset({"acme"})))
     assert found.differences == []
     assert found.unproved.keys() == {"acme", "plan=pro"}
+
+
+FACTS = ({"tier": "gold", "segments": {"region": "emea", "plan": "free"}}, {"segments": {"region": "apac"}})
+
+
+@pytest.fixture(scope="module")
+def known() -> Seen:
+    """acme's facts came before its first response, and changed amid the stream."""
+    world = World()
+    for facts, bodies in zip(FACTS, (STREAM[:3], [*STREAM[3:], body(5, 2)]), strict=True):
+        world.driver.pipe(topics.ACCOUNTS, b"acme", json.dumps(facts).encode())
+        world.feed(bodies).run()
+    return seen(world.driver, world.ends())
+
+
+def counted(of: Seen) -> list[Sent]:
+    """The scored events of acme."""
+    return [record for record in of.outputs[topics.SCORED] if record.key == b"acme"]  # type: ignore[misc]
+
+
+def retold(of: Seen, index: int, topic: str = topics.SCORED, **fields: Any) -> Seen:
+    """One of acme's events says something else."""
+    chosen = [record for record in of.outputs[topic] if record.key == b"acme"][index]
+    return changed(of, topic, lambda records: [with_value(r, **fields) if r is chosen else r for r in records])
+
+
+def test_segments_that_responses_have_from_their_account_are_proved(known: Seen) -> None:
+    found = verdict(known)
+    assert (found.differences, found.unproved) == ([], {})
+    regions = [json.loads(record.value or b"")["segments"].get("region") for record in counted(known)]
+    assert regions == ["emea", "emea", "emea", "apac"], "a correction has the facts of the response it corrects"
+    assert found.compared[topics.SEGMENT_ROLLUPS] == 4
+
+
+@pytest.mark.parametrize(
+    ("index", "segments"),
+    [
+        (0, {"region": "emea"}),  # its own are missing
+        (0, {"plan": "free", "region": "emea"}),  # its own come first
+        (0, {"plan": "pro", "region": "mars"}),  # nobody has said so
+        (2, {"plan": "pro", "region": "apac"}),  # a correction keeps what its response had
+    ],
+)
+def test_segments_that_no_facts_explain_are_found(known: Seen, index: int, segments: dict[str, str]) -> None:
+    found = verdict(retold(known, index, segments=segments)).differences
+    assert ("acme", topics.SCORED) in {(one.where, one.topic) for one in found}
+
+
+def test_tables_that_do_not_hold_what_scored_events_tell_are_found(known: Seen) -> None:
+    other = {"plan": "pro", "region": "apac"}  # possible, but not what was counted
+    found = verdict(retold(known, 0, segments=other)).differences
+    assert topics.SEGMENT_ROLLUPS in {one.topic for one in found}
+
+
+def test_what_an_event_tells_of_the_account_is_something_that_was_said(known: Seen) -> None:
+    found = verdict(retold(known, 0, topics.DETRACTORS, account={"tier": "iron"})).differences
+    assert [(one.where, one.topic) for one in found] == [("acme", topics.DETRACTORS)]
+
+
+def test_what_compaction_has_taken_from_the_facts_is_not_held_against_what_they_explained(known: Seen) -> None:
+    compacted = replace(known, accounts=known.accounts[1:])
+    assert (verdict(compacted).differences, verdict(compacted).unproved) == ([], {})
+    found = verdict(retold(compacted, 0, segments={"region": "emea"})).differences
+    assert found, "its own segments are its own all the same"
+
+
+def test_a_segment_of_facts_is_not_proved_once_retention_has_taken_the_events_that_tell(known: Seen) -> None:
+    home = counted(known)[0].partition
+    trimmed = changed(known, topics.SCORED, lambda records: [r for r in records if r is not counted(known)[0]])
+    found = verdict(replace(trimmed, starts={(topics.SCORED, home): 1}))
+    assert found.differences == []
+    assert found.unproved.keys() == {topics.SCORED, "region=emea"}
+    wrong = changed(trimmed, topics.SEGMENT_ROLLUPS, lambda records: [r for r in records if r.key != b"plan=pro"])
+    missing = verdict(replace(wrong, starts={(topics.SCORED, home): 1})).differences
+    assert [one.where for one in missing] == ["plan=pro"], "no facts can bring or take what a response names itself"
 
 
 CHANGES: dict[str, Callable[[list[Sent]], list[Sent]]] = {

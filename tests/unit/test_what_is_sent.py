@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from agents.directory import Directory
 from agents.intake import Intake
 from agents.rollups import Rollups
 from agents.scoring import Scoring
@@ -39,11 +40,13 @@ ARRIVING = [
     json.dumps({"kind": "retraction", "response_id": "never seen", "account_id": "acme"}).encode(),
     canonical(-3, score=5),
     b"no json",
+    json.dumps({"event_type": "response_completed", "object_id": "7", "resources": {"survey_id": "5"}}).encode(),  # ids alone
 ]
 
 
 def test_everything_that_is_sent_fits_the_contract() -> None:
-    driver = TestDriver([Intake(), Scoring(), Rollups()], now=NOW, partitions=2)
+    driver = TestDriver([Intake(), Directory(), Scoring(), Rollups()], now=NOW, partitions=2)
+    driver.pipe(topics.ACCOUNTS, b"acme", json.dumps(EXAMPLES["AccountFacts"]).encode())
     for value in ARRIVING:
         driver.pipe(topics.RAW, None, value, headers=[("nps-account", b"acme")])
         driver.run()
