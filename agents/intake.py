@@ -216,7 +216,7 @@ def _send_on(record: Record, elsewhere: Elsewhere, response: dict[str, Any] | No
 
 def _is_form(headers: Mapping[str, bytes | None]) -> bool:
     kind = _text(headers, CONTENT_TYPE_HEADER)
-    return kind is not None and kind.partition(";")[0].strip().lower() == forms.CONTENT_TYPE
+    return kind is not None and forms.is_form(kind)
 
 
 def _text(headers: Mapping[str, bytes | None], name: str) -> str | None:

@@ -7,10 +7,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from npstream.settings_sources import (
     CONFIG_VARIABLE,
@@ -24,6 +23,7 @@ from npstream.settings_sources import (
     nearest,
     setting,
 )
+from npstream.zones import zone_named
 from schemas.topics import BY_NAME, PARTITIONS, RESPONSES
 from streams.connection import Connection
 
@@ -323,14 +323,10 @@ class Settings:
 
     def zone(self) -> tzinfo:
         """`source_zone` as a time zone. Raises SettingsError if there is none of that name."""
-        if self.source_zone.upper() == "UTC":
-            return UTC  # also where no time-zone database is installed
         try:
-            return ZoneInfo(self.source_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise SettingsError(
-                f"source_zone is {self.source_zone!r}: no such time zone here; use one like Europe/Berlin, or UTC"
-            ) from error
+            return zone_named(self.source_zone)
+        except ValueError as error:
+            raise SettingsError(f"source_zone is {error}") from error
 
 
 def _named_file(environ: Mapping[str, str]) -> Path | None:

@@ -15,12 +15,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Struct
 
 from npstream.settings_sources import SettingsError, nearest
+from npstream.zones import zone_named
 from schemas.vendors import ADAPTERS
 from schemas.vendors.adapter import Adapter, SourceSettings, SurveySettings
 from schemas.vendors.mapping import MappingAdapter
@@ -90,8 +90,12 @@ def read_adapter(path: Path) -> MappingAdapter:
 
 def _settings(given: _Source, place: str) -> SourceSettings:
     try:
+        zone = zone_named(given.zone) if given.zone else None
+    except ValueError as error:
+        raise SettingsError(f"{place}.zone is {error}") from error
+    try:
         return SourceSettings(
-            zone=ZoneInfo(given.zone) if given.zone else None,
+            zone=zone,
             account=given.account,
             account_properties=given.account_properties,
             respondent_properties=given.respondent_properties,
@@ -100,8 +104,6 @@ def _settings(given: _Source, place: str) -> SourceSettings:
             comment_fields=given.comment_fields,
             surveys={name: SurveySettings(one.score_fields, one.comment_fields) for name, one in given.surveys.items()},
         )
-    except (ZoneInfoNotFoundError, OSError) as error:
-        raise SettingsError(f"{place}.zone is {given.zone!r}: no such time zone here; use one like Europe/Berlin") from error
     except ValueError as error:
         raise SettingsError(f"{place}.{error}") from error
 

@@ -20,6 +20,11 @@ _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
+def is_form(content_type: str) -> bool:
+    """Whether a content type is that of a form, whatever its case and its parameters."""
+    return content_type.partition(";")[0].strip().lower() == CONTENT_TYPE
+
+
 def loads_form(body: bytes) -> dict[str, Any]:
     """The fields of a body; the end of the line that a file has is none of it. Raises `Unusable` for one that is none, or that
     gives one name two shapes."""

@@ -4,9 +4,8 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -22,6 +21,7 @@ from npstream.producing import Producing
 from npstream.resuming import SUFFIX, Resume, fingerprint
 from npstream.sending import TIMEOUT_S, Sender
 from npstream.settings import Settings
+from npstream.zones import zone_named
 from schemas.topics import RAW
 from schemas.vendors import ADAPTERS
 from schemas.vendors.mapping import NEEDED, MappingAdapter
@@ -55,11 +55,9 @@ def _pace(context: click.Context, parameter: click.Parameter, text: str | None) 
 def _zone(context: click.Context, parameter: click.Parameter, name: str | None) -> tzinfo | None:
     if name is None:
         return None
-    if name.upper() == "UTC":
-        return UTC
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        return zone_named(name)
+    except ValueError as error:
         raise click.BadParameter(f"{name!r} is no time zone here; use one like Europe/Berlin, or UTC") from error
 
 

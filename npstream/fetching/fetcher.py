@@ -17,6 +17,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from agents.intake import CONTENT_TYPE_HEADER, SOURCE_HEADER
 from npstream.fetching.metrics import FetchMetrics
 from npstream.fetching.vendor_api import Away, Gone, VendorApi
 from npstream.raw_record import RawRecord
@@ -38,8 +39,6 @@ POLL_MS: Final = 500
 PAUSE_S: Final = 30.0
 """Before a vendor that is away is asked again."""
 STAGE: Final = "fetch"
-SOURCE_HEADER: Final = "nps-source"
-CONTENT_TYPE_HEADER: Final = "content-type"
 
 Outcome = tuple[str, RawRecord]
 """Topic and record."""
@@ -137,7 +136,7 @@ def _read(source: str, record: Any) -> tuple[Mapping[str, Any], Mapping[str, str
     adapter = ADAPTERS.get(source)
     if adapter is None:
         raise Unusable(Reason.UNKNOWN_VENDOR, f"{SOURCE_HEADER}: no adapter is named {source!r:.60}")
-    form = dict(record.headers).get(CONTENT_TYPE_HEADER, b"").startswith(forms.CONTENT_TYPE.encode())
+    form = forms.is_form(dict(record.headers).get(CONTENT_TYPE_HEADER, b"").decode(errors="replace"))
     payload = forms.loads_form(record.value or b"") if form else loads(record.value or b"")
     try:
         adapter.adapt(payload, SourceSettings())

@@ -56,8 +56,7 @@ def _too_long(most_bytes: int) -> Refused:
 def is_form(headers: Mapping[str, str], body: bytes) -> bool:
     """Whether a body is form-encoded: its headers say so, and it does not begin like JSON. Clients such as curl call everything
     a form that they are not told more about."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == forms.CONTENT_TYPE and not _begins_like_json(body)
+    return forms.is_form(headers.get("content-type", "")) and not _begins_like_json(body)
 
 
 def check_readable(form: bool, body: bytes) -> None:

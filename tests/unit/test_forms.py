@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import dumps
 from schemas.dead_letters import Reason, Unusable
-from schemas.forms import MOST_FIELDS, MOST_LEVELS, loads_form
+from schemas.forms import MOST_FIELDS, MOST_LEVELS, is_form, loads_form
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,16 @@ def test_any_bytes_are_fields_or_a_reason(body: bytes) -> None:
     except Unusable:
         return
     assert dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "form"),
+    [
+        ("application/x-www-form-urlencoded", True),
+        ("Application/X-WWW-Form-URLEncoded ; charset=utf-8", True),
+        ("application/json", False),
+        ("", False),
+    ],
+)
+def test_a_content_type_of_a_form_is_known_in_any_case_and_with_parameters(content_type: str, form: bool) -> None:
+    assert is_form(content_type) is form
