@@ -97,7 +97,7 @@ $(PYTHON_PEERS:=/.installed): .peers/%/.installed: bench/peers/%/requirements.lo
 	@mvn -Dstyle.color=never --quiet --batch-mode --no-transfer-progress --file $< package -Dpeer.folder="$(CURDIR)/.peers/kstreams"
 	@touch $@
 
-bench: setup peers
+bench: setup peers .compiled/.installed
 	@$(BIN)/python -m bench $(or $(ARGS),--markdown docs/performance.md --plot docs/performance.png)
 
 bench-quick: $(INSTALLED)

@@ -29,6 +29,8 @@ DEFAULT = (
     ENGINE,
     "scoring",
     "scoring-2",
+    "scoring-compiled",
+    "scoring-compiled-2",
     KSTREAMS,
     "aiokafka",
     "limit",
@@ -53,6 +55,7 @@ def lines(responses: int, slow_responses: int, tuning: Mapping[str, str]) -> dic
         scoring_line(responses, tuning),
         scoring_line(responses, tuning, processes=2),
         compiled_line(responses, tuning),
+        compiled_line(responses, tuning, processes=2),
         PeerLine(KSTREAMS, "Kafka Streams 4.1", responses, _java(), _state(from_changelogs)),
         PeerLine(
             f"{KSTREAMS}-rocksdb", "Kafka Streams 4.1, RocksDB", responses, _java(), _state(from_changelogs),
@@ -79,7 +82,7 @@ def check_installed(chosen: Iterable[str]) -> None:
         folder = runs_on.get(name)
         if folder is not None and not (PEERS / folder / ".installed").exists():
             raise RunFailed(f"{name}: what it runs on is not in {PEERS / folder}: make peers")
-        if name == "scoring-compiled" and not (COMPILED / ".installed").exists():
+        if name.startswith("scoring-compiled") and not (COMPILED / ".installed").exists():
             raise RunFailed(f"{name}: nothing is compiled in {COMPILED}: make compiled")
 
 

@@ -115,10 +115,11 @@ def scoring_line(responses: int, tuning: Mapping[str, str] | None = None, proces
     return NpstreamLine(name, title, ("scoring",), topics.RESPONSES, canonical_record, responses, tuning=tuning)
 
 
-def compiled_line(responses: int, tuning: Mapping[str, str] | None = None) -> NpstreamLine:
+def compiled_line(responses: int, tuning: Mapping[str, str] | None = None, processes: int = 1) -> NpstreamLine:
     """The same with the hot path compiled (deploy/compile.py)."""
-    line = scoring_line(responses, tuning)
-    return replace(line, name="scoring-compiled", title=f"{line.title}, compiled", packages=COMPILED)
+    line = scoring_line(responses, tuning, processes)
+    name = line.name.replace("scoring", "scoring-compiled")
+    return replace(line, name=name, title=f"{line.title}, compiled", packages=COMPILED)
 
 
 def whole_line(responses: int, tuning: Mapping[str, str] | None = None, processes: int = 1) -> NpstreamLine:
