@@ -105,6 +105,7 @@ class Announcements:
             revision=revision,
             consecutive=consecutive,
             responded_at=given.responded_at,  # type: ignore[arg-type]
+            locale=given.locale,
             segments=by_dimension(pairs) if pairs else UNSET,
             account_nps=UNSET if account_nps is None else account_nps,
             withdrawn=withdrawn,

@@ -14,7 +14,7 @@ from bench.nowhere import Nowhere
 from bench.restoring import OWNER, Shelf
 from bench.rolling_accounts import RollingAccounts
 from bench.scoring_tasks import ScoringTasks, names
-from npstream.hosting import processor, task_rules
+from npstream.hosting import processors, task_rules
 from npstream.settings import Settings
 from schemas import topics
 from streams import broker as ports
@@ -176,7 +176,7 @@ async def turn(
     tasks = []
     for name in names(len(files)):
         shelf = _Yesterday(name, len(files), files[name.partition], records[name.partition], midnight.turned, kept)
-        scoring = processor(Scoring.name, settings)
+        (scoring,) = processors(Scoring.name, settings)
         tasks.append(Task(name, [scoring], shelf, midnight, task_rules(settings), midnight, lambda: OWNER, _fatal, turns))
     for task in tasks:
         task.start()

@@ -29,7 +29,7 @@ from bench.inputs import PARTITIONS
 from bench.lines import ENGINE, lines
 from bench.measurement import Ground, Measurement
 from bench.stream import MOST, answers, first_day, plain_record, raw_record
-from npstream.hosting import processor, task_rules
+from npstream.hosting import processors, task_rules
 from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.settings import AGENTS, Settings
 from schemas import topics
@@ -65,7 +65,7 @@ async def paths(responses: int, settings: Settings, clock: Clock) -> list[HotPat
     await path(Tally(PLAIN, "changes", "detractors")).run(plain)
     records = stored(topics.RAW, answers(responses, day), raw_record, ((SOURCE_HEADER, b"canonical"),), now_ms)
     for name in AGENTS:
-        agent = processor(name, settings)
+        agent = processors(name, settings)
         fetched = fetches(record for record in records if record.topic in agent.sources)
         records = await path(agent).run(fetched, READ_ON.__contains__)
     return done

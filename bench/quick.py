@@ -23,7 +23,7 @@ from bench.fetching import Fetch, fetches, stored, unpack
 from bench.hot_path import Clock, HotPath
 from bench.inputs import PARTITIONS
 from bench.stream import answers, canonical_record, first_day, plain_record
-from npstream.hosting import processor, task_rules
+from npstream.hosting import processors, task_rules
 from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.settings import Settings
 from schemas import topics
@@ -60,7 +60,7 @@ def guarded(responses: int, settings: Settings) -> Iterator[Guarded]:
         "scoring",
         0.016,  # it was 0.049
         fetches(stored(topics.RESPONSES, answers(responses, day), canonical_record, (), now_ms)),
-        lambda: processor("scoring", settings),
+        lambda: processors("scoring", settings)[0],
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agents.scoring import Scoring
 from bench.scoring_tasks import Entry
-from npstream.hosting import processor
+from npstream.hosting import processors
 from npstream.settings import Settings
 from streams import broker as ports
 from streams.changelog import Owner
@@ -138,6 +138,6 @@ async def write_changelog(broker: ports.Broker, name: TaskName, file: Path) -> N
 
 async def opened(broker: ports.Broker, name: TaskName, settings: Settings) -> tuple[Execution, int]:
     """Open a task as a worker does: its state, and how many records were read."""
-    found = await open_task(name, [processor(Scoring.name, settings)], broker, OWNER, OpeningRules(), lambda phase: None)
+    found = await open_task(name, processors(Scoring.name, settings), broker, OWNER, OpeningRules(), lambda phase: None)
     await found.writer.discard()
     return found.execution, found.restored

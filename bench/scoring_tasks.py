@@ -8,7 +8,7 @@ from agents.scoring import Scoring
 from bench.nowhere import Nowhere
 from bench.stream import Answer, canonical_record
 from bench.weighing import Weighed
-from npstream.hosting import processor, task_rules
+from npstream.hosting import processors, task_rules
 from npstream.settings import Settings
 from schemas import topics
 from streams.changelog import CLOCK_KEY, META_KEY, Meta, state_prefix
@@ -50,7 +50,7 @@ class ScoringTasks:
         self.settings = settings
         self.rules = task_rules(settings)
         self.executions = [
-            Execution([processor(Scoring.name, settings)], Identity(number, tasks, INCARNATION)) for number in range(tasks)
+            Execution(processors(Scoring.name, settings), Identity(number, tasks, INCARNATION)) for number in range(tasks)
         ]
         self._offsets = [0] * tasks
 

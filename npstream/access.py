@@ -42,8 +42,41 @@ ACCESS: dict[str, Access] = {
         ),
     ),
     "rollups": Access(
-        reads=frozenset({topics.CELLS}),
-        writes=frozenset({topics.SEGMENT_ROLLUPS}),
+        reads=frozenset({topics.CELLS, topics.THEMES_CELLS}),
+        writes=frozenset({topics.SEGMENT_ROLLUPS, topics.SEGMENT_THEMES, topics.DEAD_LETTERS}),
+    ),
+    "care": Access(
+        reads=frozenset(
+            {
+                topics.SCORED,
+                topics.CHANGES,
+                topics.DETRACTORS,
+                topics.ACCOUNT_ROLLUPS,
+                topics.ACCOUNTS,
+                topics.ERASURES,
+                topics.CASE_COMMANDS,
+                topics.CASE_EVENTS,
+                topics.ACCOUNT_ALERTS,
+                topics.PREFERENCES,
+            }
+        ),
+        # two of its sources too: a command or preference that came to another partition than its account's is sent home
+        writes=frozenset(
+            {
+                topics.CASE_COMMANDS,
+                topics.CASE_REJECTIONS,
+                topics.CASE_EVENTS,
+                topics.CASES,
+                topics.ACCOUNT_ALERTS,
+                topics.ALERTS,
+                topics.PREFERENCES,
+                topics.OUTREACH,
+                topics.COMMENTS,
+                topics.THEMES_CELLS,
+                topics.ACCOUNT_THEMES,
+                topics.DEAD_LETTERS,
+            }
+        ),
     ),
 }
 

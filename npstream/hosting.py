@@ -1,6 +1,10 @@
-"""What a worker is made of under which settings: one unit an agent, named like it, the engine's bounds, and the brokers."""
+"""What a worker is made of under which settings: units of agents, the engine's bounds, and the brokers.
 
-from collections.abc import Callable
+A unit hosts one agent and has its name, but for those that read the same topics anyway: they share a consumer, a producer a
+partition and a transaction (what that saves: docs/capacity.md).
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agents.directory import Directory
@@ -17,39 +21,45 @@ from streams.processor import Processor
 from streams.task import TaskRules
 
 
-def _intake(settings: Settings) -> Processor:
+def _intake(settings: Settings) -> Sequence[Processor]:
     sources = read_sources(settings.sources_file)
-    return Intake(
-        IntakeSettings(sources.adapters, sources.settings, sources.domains, settings.zone(), settings.default_account)
-    )
+    return [
+        Intake(IntakeSettings(sources.adapters, sources.settings, sources.domains, settings.zone(), settings.default_account))
+    ]
 
 
-def _scoring(settings: Settings) -> Processor:
+def _scoring(settings: Settings) -> Sequence[Processor]:
     lengths = (settings.windows_days, settings.headline_days, settings.grace_days)
     sources = tuple(read_sources(settings.sources_file).adapters)
-    return Scoring(ScoringSettings(*lengths, alert_max_age_days=settings.alert_max_age_days, sources=sources))
+    return [Scoring(ScoringSettings(*lengths, alert_max_age_days=settings.alert_max_age_days, sources=sources))]
 
 
-def _directory(settings: Settings) -> Processor:
-    return Directory()
+def _directory(settings: Settings) -> Sequence[Processor]:
+    return [Directory()]
 
 
-def _rollups(settings: Settings) -> Processor:
-    return Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))
+def _rollups(settings: Settings) -> Sequence[Processor]:
+    return [Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))]
 
 
-PROCESSORS: dict[str, Callable[[Settings], Processor]] = {
+def _care(settings: Settings) -> Sequence[Processor]:
+    return []
+
+
+UNITS: dict[str, Callable[[Settings], Sequence[Processor]]] = {
     "intake": _intake,
     "directory": _directory,
     "scoring": _scoring,
     "rollups": _rollups,
+    "care": _care,
 }
-"""How each agent is made. To add an agent, write it in `agents/` and name it here and in the setting `agents`."""
+"""How the agents of each unit are made. To add an agent, write it in `agents/` and put it into one of these, or give it a unit of
+its own here and in the setting `agents`."""
 
 
-def processor(name: str, settings: Settings) -> Processor:
-    """The agent of this name, under these settings."""
-    return PROCESSORS[name](settings)
+def processors(unit: str, settings: Settings) -> Sequence[Processor]:
+    """The agents of the unit of this name, under these settings."""
+    return UNITS[unit](settings)
 
 
 def cluster(settings: Settings) -> KafkaBroker:

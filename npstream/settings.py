@@ -27,8 +27,8 @@ from npstream.zones import zone_named
 from schemas.topics import BY_NAME, PARTITIONS, RESPONSES
 from streams.connection import Connection
 
-AGENTS = ("intake", "directory", "scoring", "rollups")
-"""The agents there are, in the order of the flow."""
+AGENTS = ("intake", "directory", "scoring", "rollups", "care")
+"""The units of agents there are, in the order of the flow. Care hosts all that act on an account's responses."""
 SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 """Those that a user name and a password are enough for."""
 APP_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -192,6 +192,13 @@ class Settings:
     default_account: str = setting("", "account of a response that names none; empty: it is a dead letter")
     sources_file: str = setting(
         "", "TOML file that says how each survey platform's payloads are read, with mappings of your own (docs/sources.md)"
+    )
+
+    care_file: str = setting(
+        "",
+        "TOML file that says how customers are cared for: due times of cases, whom to alert, first messages, themes of comments "
+        "(docs/cases.md); empty: the defaults, and nobody is alerted or written to",
+        group="care",
     )
 
     surveymonkey_url: str = setting(

@@ -15,7 +15,7 @@ from npstream.ending import LAST_RESORT_S, end_now, end_within
 from npstream.facts import FACTS, PREFIX
 from npstream.failures import BrokerUnreachable, CheckFailed, LoginRefused, UserError
 from npstream.findings import Status
-from npstream.hosting import cluster, disk, processor, task_rules
+from npstream.hosting import cluster, disk, processors, task_rules
 from npstream.lifeline import Lifeline
 from npstream.memory import freeze, keep_freed_memory, tune_collector
 from npstream.permissions import Denied, permission_findings
@@ -192,7 +192,7 @@ class Worker:
         return Unit(
             self.settings.app_id,
             name,
-            [processor(name, self.settings)],
+            processors(name, self.settings),
             self._connection,
             self._broker,
             task_rules(self.settings, name),

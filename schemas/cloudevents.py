@@ -14,8 +14,27 @@ SCORED: Final = "nps.response.scored"
 CATEGORY_CHANGE: Final = "nps.category.change"
 DETRACTOR: Final = "nps.detractor"
 PROMOTER: Final = "nps.promoter"
+CASE_EVENT: Final = "nps.case.event"
+CASE_REJECTION: Final = "nps.case.rejection"
+ACCOUNT_ALERT: Final = "nps.account.alert"
+ALERT: Final = "nps.alert"
+DELIVERY: Final = "nps.delivery"
+OUTREACH: Final = "nps.outreach"
+COMMENT: Final = "nps.comment"
 
-TYPES: Final = (SCORED, CATEGORY_CHANGE, DETRACTOR, PROMOTER)
+TYPES: Final = (
+    SCORED,
+    CATEGORY_CHANGE,
+    DETRACTOR,
+    PROMOTER,
+    CASE_EVENT,
+    CASE_REJECTION,
+    ACCOUNT_ALERT,
+    ALERT,
+    DELIVERY,
+    OUTREACH,
+    COMMENT,
+)
 """Every `ce_type` that npstream sends."""
 
 TRACEPARENT: Final = "traceparent"

@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from schemas import accounts, cloudevents, events, topics
+from schemas import accounts, alerts, cases, cloudevents, comments, events, outreach, topics
 from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER, STAGES, Reason
 from schemas.examples import EXAMPLES
 from schemas.topics import TOPICS, Topic
 from schemas.vendors import ADAPTERS
 
-CONTRACT_VERSION: Final = "1.2.0"
+CONTRACT_VERSION: Final = "1.3.0"
 """Version of the contract: a new field is a minor one, anything that an existing reader could trip over a major one."""
 
 TYPES: Final[tuple[type[Struct], ...]] = (
@@ -32,6 +32,19 @@ TYPES: Final[tuple[type[Struct], ...]] = (
     events.Erased,
     events.Contact,
     accounts.AccountFacts,
+    cases.CaseCommand,
+    cases.CaseRejection,
+    cases.CaseEvent,
+    cases.Case,
+    alerts.AccountAlert,
+    alerts.Alert,
+    alerts.Delivery,
+    outreach.Preference,
+    outreach.Outreach,
+    comments.Comment,
+    comments.ThemesCell,
+    comments.AccountThemes,
+    comments.SegmentThemes,
 )
 """What the values of topics are."""
 
@@ -40,11 +53,21 @@ CLOUD_EVENTS: Final = {
     "CategoryChange": cloudevents.CATEGORY_CHANGE,
     "Detractor": cloudevents.DETRACTOR,
     "Promoter": cloudevents.PROMOTER,
+    "CaseEvent": cloudevents.CASE_EVENT,
+    "CaseRejection": cloudevents.CASE_REJECTION,
+    "AccountAlert": cloudevents.ACCOUNT_ALERT,
+    "Alert": cloudevents.ALERT,
+    "Delivery": cloudevents.DELIVERY,
+    "Outreach": cloudevents.OUTREACH,
+    "Comment": cloudevents.COMMENT,
 }
 """The `ce_type` of the types that are sent as CloudEvents."""
 
 _BESIDE: Final = {topics.RESPONSES: ("Retraction",), topics.ERASURES: ("Erasure",)}
 """What the values of a topic may be, besides the type that the topic table names."""
+
+_RECEIVED: Final = (topics.RAW, topics.ERASURES, topics.ACCOUNTS, topics.CASE_COMMANDS, topics.PREFERENCES)
+"""What others send to npstream."""
 
 BINDING_VERSION: Final = "0.5.0"
 
@@ -109,7 +132,7 @@ def _channel(topic: Topic) -> Json:
 
 def _operation(topic: Topic) -> tuple[str, Json]:
     """What npstream does with a topic: it receives raw payloads, commands and CRM facts, and sends everything else."""
-    action = "receive" if topic.name in (topics.RAW, topics.ERASURES, topics.ACCOUNTS) else "send"
+    action = "receive" if topic.name in _RECEIVED else "send"
     name = action + "".join(part.capitalize() for part in topic.name.split(".")[1:])
     return name, {"action": action, "channel": {"$ref": f"#/channels/{topic.name}"}, "summary": topic.holds}
 

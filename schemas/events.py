@@ -154,6 +154,7 @@ class Detractor(Struct, kw_only=True, omit_defaults=True):
     revision: Annotated[Count, Meta(description="0 for the first event of a response, one more for each later one")]
     consecutive: Annotated[Count, Meta(description="detractor responses of the respondent in a row, this one included")]
     responded_at: Time
+    locale: Id | UnsetType = UNSET
     segments: Segments | UnsetType = UNSET
     account_nps: AccountNps | UnsetType = UNSET
     withdrawn: Annotated[Literal[True], Meta(description="a correction or retraction took it back")] | UnsetType = UNSET

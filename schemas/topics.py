@@ -33,6 +33,19 @@ INCOMPLETE = "nps.responses.incomplete"
 CONTACTS = "nps.contacts"
 ERASURES = "nps.erasures"
 ACCOUNTS = "nps.accounts"
+CASE_COMMANDS = "nps.case.commands"
+CASE_REJECTIONS = "nps.case.rejections"
+CASE_EVENTS = "nps.case.events"
+CASES = "nps.cases"
+ACCOUNT_ALERTS = "nps.account.alerts"
+ALERTS = "nps.alerts"
+DELIVERIES = "nps.deliveries"
+PREFERENCES = "nps.preferences"
+OUTREACH = "nps.outreach"
+COMMENTS = "nps.comments"
+THEMES_CELLS = "nps.themes.cells"
+ACCOUNT_THEMES = "nps.themes.accounts"
+SEGMENT_THEMES = "nps.themes.segments"
 
 
 class CleanUp(Enum):
@@ -137,6 +150,43 @@ TOPICS: tuple[Topic, ...] = (
         "AccountFacts",
         CleanUp.COMPACT,
         compaction_lag_days=COMPACTION_LAG_DAYS,
+    ),
+    Topic(CASE_COMMANDS, "account_id", "what somebody does about a case", "CaseCommand", CleanUp.DELETE, 30),
+    Topic(CASE_REJECTIONS, "account_id", "commands that changed nothing, and why", "CaseRejection", CleanUp.DELETE, 30),
+    Topic(CASE_EVENTS, "account_id", "what happened to a case, with all of the case", "CaseEvent", CleanUp.DELETE, 800),
+    Topic(
+        CASES,
+        "account_id|case_id",
+        "each case as it stands",
+        "Case",
+        CleanUp.COMPACT,
+        compaction_lag_days=COMPACTION_LAG_DAYS,
+    ),
+    Topic(ACCOUNT_ALERTS, "account_id", "an account is at risk", "AccountAlert", CleanUp.DELETE, 30),
+    Topic(ALERTS, "account_id", "what is to be delivered to which sink", "Alert", CleanUp.DELETE, 14),
+    Topic(DELIVERIES, "account_id", "what became of each attempt to deliver", "Delivery", CleanUp.DELETE, 90),
+    Topic(
+        PREFERENCES,
+        "account_id|respondent_id",
+        "who wants no messages, at the partition of the account_id",
+        "Preference",
+        CleanUp.COMPACT,
+        compaction_lag_days=COMPACTION_LAG_DAYS,
+    ),
+    Topic(OUTREACH, "account_id", "messages to respondents, for a mail system to send", "Outreach", CleanUp.DELETE, 30),
+    Topic(COMMENTS, "account_id", "what a comment is about, and how it sounds", "Comment", CleanUp.DELETE, 30),
+    Topic(
+        THEMES_CELLS,
+        "source partition|incarnation|dimension=value|day",
+        "cumulative cells of a segment's comments",
+        "ThemesCell",
+        CleanUp.COMPACT_DELETE,
+        800,
+        internal=True,
+    ),
+    Topic(ACCOUNT_THEMES, "account_id", "what the account's comments are about, rolling", "AccountThemes", CleanUp.COMPACT),
+    Topic(
+        SEGMENT_THEMES, "dimension=value", "what the segment's comments are about, rolling", "SegmentThemes", CleanUp.COMPACT
     ),
 )
 

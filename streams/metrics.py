@@ -27,6 +27,7 @@ class Kind(Enum):
 
     COUNTER = "counter"
     GAUGE = "gauge"
+    HISTOGRAM = "histogram"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Fact:
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper ends, of a histogram."""
 
 
 class UnknownFact(KeyError):
@@ -50,11 +53,16 @@ class EngineMetrics:
         self.registry = registry
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
         for fact in facts:
             if fact.kind is Kind.COUNTER:
                 self._counters[fact.name] = Counter(prefix + fact.name, fact.help, fact.labels, registry=registry)
-            else:
+            elif fact.kind is Kind.GAUGE:
                 self._gauges[fact.name] = Gauge(prefix + fact.name, fact.help, fact.labels, registry=registry)
+            else:
+                self._histograms[fact.name] = Histogram(
+                    prefix + fact.name, fact.help, fact.labels, buckets=fact.buckets, registry=registry
+                )
 
         def histogram(name: str, text: str, labels: Sequence[str], buckets: Sequence[float]) -> Histogram:
             return Histogram(prefix + name, text, labels, buckets=buckets, registry=registry)
@@ -123,6 +131,11 @@ class EngineMetrics:
                     gauge.remove(*labels)
             else:
                 (gauge.labels(*labels) if labels else gauge).set(value)
+        for name, *labels, observed in batch.outbox.observations:
+            histogram = self._histograms.get(name)
+            if histogram is None:
+                raise UnknownFact(f"histogram {name} is not declared")
+            (histogram.labels(*labels) if labels else histogram).observe(observed)
 
 
 @dataclass(frozen=True, slots=True)

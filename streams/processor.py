@@ -79,13 +79,14 @@ class Send(Protocol):
 class Outbox:
     """Where a processor leaves what it sends and what it counts. All of it happens with the commit, or not at all."""
 
-    __slots__ = ("facts", "gauges", "more", "send")
+    __slots__ = ("facts", "gauges", "more", "observations", "send")
 
     def __init__(self, send: Send) -> None:
         self.send = send
         """Send one record. It is taken as it is at the call: what is changed later is not sent."""
         self.facts: Counter[tuple[str, ...]] = Counter()
         self.gauges: dict[tuple[str, ...], float | None] = {}
+        self.observations: list[tuple[Any, ...]] = []
         self.more = False
         """Set by `tick` when its share left work over: it is called again after the next batch. Only ever set it to True."""
 
@@ -93,6 +94,10 @@ class Outbox:
         """Add to a counter, named by a metric and its labels, once this outbox is committed: exact, since an abandoned batch
         counts nothing."""
         self.facts[fact] += amount
+
+    def observe(self, metric: str, *labels: str, value: float) -> None:
+        """Add a value to a histogram once this outbox is committed: exact, as counters are."""
+        self.observations.append((metric, *labels, value))
 
     def gauge(self, metric: str, *labels: str, value: float | None) -> None:
         """Set a gauge once this outbox is committed; None removes it."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
 
+from typing import Any
+
 from streams.changelog import META_KEY, Meta, new_incarnation
 from streams.draft import Kept
 from streams.execution import Batch, Execution
@@ -81,6 +83,7 @@ class TestDriver:
         self.partitions = partitions
         self.facts: Counter[tuple[str, ...]] = Counter()
         self.gauges: dict[tuple[str, ...], float] = {}
+        self.observations: list[tuple[Any, ...]] = []
         self._arrived = 0
         self._topics: dict[str, list[list[Sent]]] = defaultdict(lambda: [[] for _ in range(partitions)])
         self._tasks = [_Task(processor, p, partitions, now) for processor in processors for p in range(partitions)]
@@ -207,6 +210,7 @@ class TestDriver:
         task.append(draft.changes)
         task.execution.commit(made)
         self.facts.update(made.outbox.facts)
+        self.observations += made.outbox.observations
         for name, value in made.outbox.gauges.items():
             if value is None:
                 self.gauges.pop(name, None)

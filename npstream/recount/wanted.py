@@ -75,7 +75,7 @@ def announcement(record: SourceRecord, standing: Standing, response: Arrival, op
         "withdrawn": any_of(False, ABSENT),
     }
     if response.category == "detractor":
-        fields["severity"] = severity(response.score)
+        fields |= {"severity": severity(response.score), "locale": response.other.get("locale", ABSENT)}
     return event(record, response.account_id, fields | more, optional)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from npstream.hosting import processor, task_rules
+from npstream.hosting import processors, task_rules
 from npstream.settings import AGENTS, Settings
 from streams.kafka_broker import KafkaBroker
 from streams.unit import Unit
@@ -17,7 +17,7 @@ def unit(agent: str) -> Unit:
     settings = Settings()
     broker = KafkaBroker(settings.connection(), transaction_timeout_ms=settings.transaction_timeout_ms)
     rules, probe = task_rules(settings), SimpleNamespace()
-    return Unit("test", agent, [processor(agent, settings)], settings.connection(), broker, rules, probe, print)  # type: ignore[arg-type]
+    return Unit("test", agent, processors(agent, settings), settings.connection(), broker, rules, probe, print)  # type: ignore[arg-type]
 
 
 class Group:

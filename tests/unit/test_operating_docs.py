@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from npstream.access import ACCESS
-from npstream.hosting import processor
+from npstream.hosting import processors
 from npstream.settings import AGENTS, Settings
 from npstream.settings_sources import declared
 from schemas import cloudevents, topics
@@ -106,7 +106,7 @@ def test_the_permissions_are_those_of_the_code_and_the_sources_those_of_the_agen
         assert writes == [*sorted(access.writes), task.changelog]
         assert group == [task.group]
         assert task.transactional_id == f"{ids[0]}0"
-        assert set(processor(agent, Settings()).sources) == access.reads
+        assert {topic for one in processors(agent, Settings()) for topic in one.sources} == access.reads
 
 
 def texts(nodes: Iterator[ast.AST]) -> Iterator[str]:
