@@ -64,8 +64,7 @@ async def paths(responses: int, settings: Settings, clock: Clock) -> list[HotPat
     plain = fetches(stored(PLAIN, answers(responses, day), plain_record, (), now_ms))
     await path(Tally(PLAIN, "changes", "detractors")).run(plain)
     records = stored(topics.RAW, answers(responses, day), raw_record, ((SOURCE_HEADER, b"canonical"),), now_ms)
-    for name in AGENTS:
-        agent = processors(name, settings)
+    for agent in (one for name in AGENTS for one in processors(name, settings)):
         fetched = fetches(record for record in records if record.topic in agent.sources)
         records = await path(agent).run(fetched, READ_ON.__contains__)
     return done
