@@ -1,4 +1,5 @@
-# Needs make, Python 3.11 or newer, and for the tests Java 17 and Maven. The rest is fetched by `make setup`.
+# Needs make, Python 3.11 or newer, and for the tests Java 17 and Maven (and apt-get, or an Alertmanager on the PATH). The rest is
+# fetched by `make setup`.
 #
 #   make demo                  a year of responses on the embedded broker, live; ARGS=--once prints the tables and ends
 #   make test                  everything that continuous integration checks
@@ -59,8 +60,23 @@ demo: $(INSTALLED)
 	@$(BIN)/npstream demo $(ARGS)
 
 # In as many processes as the smallest machine has cores, each with brokers of its own: half of the time is waiting for groups.
-test: setup lint
+test: setup lint .alertmanager/.installed
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+# Tests deliver to a real Alertmanager: Debian's package, unpacked and not installed.
+.alertmanager/.installed:
+	@mkdir -p .alertmanager
+	@if command -v prometheus-alertmanager >/dev/null; then :; \
+	elif ! command -v apt-get >/dev/null; then \
+	  echo "make: the tests deliver to an Alertmanager: install prometheus-alertmanager, so that it is on the PATH" >&2; exit 1; \
+	else \
+	  echo "fetching Alertmanager into .alertmanager"; cd .alertmanager; \
+	  apt-get -qq download prometheus-alertmanager 2>/dev/null || { apt-get -qq update >/dev/null 2>&1; \
+	    apt-get -qq download prometheus-alertmanager 2>/dev/null; } || { \
+	    echo "make: apt-get cannot download prometheus-alertmanager: run apt-get update, or install it" >&2; exit 1; }; \
+	  for package in *.deb; do dpkg -x "$$package" . && rm "$$package"; done; \
+	fi
+	@touch $@
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -125,6 +141,6 @@ lock: $(INSTALLED)
 	  $(LOCK) $(ARGS) bench/peers/$$peer/requirements.in --output-file bench/peers/$$peer/requirements.lock; done
 
 clean:
-	rm -rf .venv .kafka .compiled .peers build dist
+	rm -rf .venv .kafka .alertmanager .compiled .peers build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(PACKAGES) tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

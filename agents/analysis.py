@@ -1,4 +1,4 @@
-"""What a comment is about, and how it sounds, for the agents that keep comments: who finds that out is none of their business."""
+"""What a comment is about, and how it sounds, for agents that keep comments: who finds that out is none of their business."""
 
 from collections.abc import Callable
 from typing import NamedTuple

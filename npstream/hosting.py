@@ -39,7 +39,9 @@ def _directory(settings: Settings) -> Sequence[Processor]:
 
 
 def _rollups(settings: Settings) -> Sequence[Processor]:
-    return [Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))]
+    return [
+        Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))
+    ]
 
 
 def _care(settings: Settings) -> Sequence[Processor]:
@@ -53,8 +55,8 @@ UNITS: dict[str, Callable[[Settings], Sequence[Processor]]] = {
     "rollups": _rollups,
     "care": _care,
 }
-"""How the agents of each unit are made. To add an agent, write it in `agents/` and put it into one of these, or give it a unit of
-its own here and in the setting `agents`."""
+"""How the agents of each unit are made. To add an agent, write it in `agents/` and put it into one of these, or give it a unit
+of its own here and in the setting `agents`."""
 
 
 def processors(unit: str, settings: Settings) -> Sequence[Processor]:

@@ -196,8 +196,8 @@ class Settings:
 
     care_file: str = setting(
         "",
-        "TOML file that says how customers are cared for: due times of cases, whom to alert, first messages, themes of comments "
-        "(docs/cases.md); empty: the defaults, and nobody is alerted or written to",
+        "TOML file that says how customers are cared for: due times of cases, whom to alert, first messages, themes of "
+        "comments (docs/cases.md); empty: the defaults, and nobody is alerted or written to",
         group="care",
     )
 

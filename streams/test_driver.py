@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
-
 from typing import Any
 
 from streams.changelog import META_KEY, Meta, new_incarnation
