@@ -105,7 +105,8 @@ class NpstreamLine:
             "http_host": HOST,
             "http_port": str(free_port()),
         }
-        path = {} if self.packages is None else {"PYTHONPATH": str(self.packages)}
+        # Safe, or the processes of a worker would find the sources in this folder first.
+        path = {} if self.packages is None else {"PYTHONPATH": str(self.packages), "PYTHONSAFEPATH": "1"}
         return without_settings(os.environ) | as_variables(own) | path
 
 
