@@ -81,15 +81,15 @@ class Costs:
 
 
 MEASURED: Final = Costs(
-    worker_us=37.7,
-    scoring_us=28.9,
-    broker_us=7.1,
+    worker_us=39.6,
+    scoring_us=29.3,
+    broker_us=7.6,
     source_bytes=250,
     event_bytes=105,  # in zstd (docs/decisions/0012-compression.md)
-    changelog_bytes=114,
-    respondent_bytes=1_504,
+    changelog_bytes=172,
+    respondent_bytes=1_499,
     respondent_records=8.5,
-    restore_rate=297_000,
+    restore_rate=267_000,
     transaction_s=0.03,
     task_sockets=2.0,
 )

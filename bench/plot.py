@@ -56,7 +56,7 @@ def draw(results: Results, file: Path) -> None:
     figure = Figure(figsize=(WIDTH_IN, height), facecolor="white")
     panels = _panels(results)
     grid = figure.subplots(1, len(panels), sharey=True, gridspec_kw={"width_ratios": [1.35, 1, 1]})
-    figure.subplots_adjust(left=0.215, right=0.985, top=1 - 1.2 / height, bottom=0.72 / height, wspace=0.06)
+    figure.subplots_adjust(left=0.25, right=0.985, top=1 - 1.2 / height, bottom=0.72 / height, wspace=0.06)
     for axes, panel in zip(grid, panels, strict=True):
         _panel(axes, panel, names)
     if KSTREAMS in results.baselines():
