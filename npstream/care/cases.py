@@ -17,12 +17,12 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from agents.analysis import Analyser, no_analysis
-from agents.business_hours import BusinessHours
+from agents.business_hours import DAY_MINUTES, BusinessHours
 from agents.case_kept import SEVERITIES
 from agents.case_rules import DUE, CasesSettings, Due
 from npstream.care.file import CareFile
@@ -36,22 +36,28 @@ ZONES: Final = 512
 """Time zones whose hours are remembered: there are some 400 that differ in anything."""
 
 _DEFAULT: Final = CasesSettings()
-_CLOCK: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _REGION: Final = re.compile(r"([A-Z]{2})(?:-(.+))?")
 
 IsClosed = Callable[[date], bool]
 
 
+Hours = Annotated[float, Meta(gt=0, le=10_000)]
+"""Of business time: up to some years."""
+Days = Annotated[int, Meta(ge=0, le=36_500)]
+"""Up to a century."""
+
+
 class _Due(Struct, forbid_unknown_fields=True, frozen=True):
-    first_response: float
-    resolution: float
+    first_response: Hours
+    resolution: Hours
 
 
 class _Raise(Struct, forbid_unknown_fields=True, frozen=True):
-    consecutive: int = _DEFAULT.raise_consecutive
+    consecutive: Annotated[int, Meta(ge=0)] = _DEFAULT.raise_consecutive
     tiers: tuple[str, ...] = ()
-    value: float | None = None
-    renewal_days: int = _DEFAULT.raise_renewal_days
+    value: Annotated[float, Meta(ge=0)] | None = None
+    renewal_days: Days = _DEFAULT.raise_renewal_days
 
 
 class _Hours(Struct, forbid_unknown_fields=True, frozen=True, rename={"opens": "from", "closes": "to"}):
@@ -67,11 +73,11 @@ class _Hours(Struct, forbid_unknown_fields=True, frozen=True, rename={"opens": "
 class _Cases(Struct, forbid_unknown_fields=True, frozen=True, rename={"raises": "raise"}):
     default_owner: str = ""
     escalation: tuple[str, ...] = ()
-    escalate_every_h: float = _DEFAULT.escalate_every_min / 60
-    reopen_days: int = _DEFAULT.reopen_days
-    recovery_days: int = _DEFAULT.recovery_days
-    expire_days: int = _DEFAULT.expire_days
-    keep_days: int = _DEFAULT.keep_days
+    escalate_every_h: Hours = _DEFAULT.escalate_every_min / 60
+    reopen_days: Days = _DEFAULT.reopen_days
+    recovery_days: Days = _DEFAULT.recovery_days
+    expire_days: Days = _DEFAULT.expire_days
+    keep_days: Days = _DEFAULT.keep_days
     due_h: dict[str, _Due] = {}
     raises: _Raise = _Raise()
     hours: _Hours = _Hours()
@@ -85,7 +91,7 @@ def cases_settings(care: CareFile, alert_max_age_days: int | None, analyse: Anal
             due=_due(care, table.due_h),
             default_owner=table.default_owner or None,
             escalation=table.escalation,
-            escalate_every_min=round(table.escalate_every_h * 60),
+            escalate_every_min=_minutes_of(table.escalate_every_h),
             raise_consecutive=table.raises.consecutive,
             raise_tiers=frozenset(table.raises.tiers),
             raise_value=table.raises.value,
@@ -117,11 +123,15 @@ def _due(care: CareFile, given: Mapping[str, _Due]) -> Mapping[Severity, Due]:
         if name not in SEVERITIES:
             raise care.wrong(f"{TABLE}.due_h.{name}", f"there is no such severity; there are {', '.join(SEVERITIES)}")
     return {
-        severity: Due(round(given[severity].first_response * 60), round(given[severity].resolution * 60))
+        severity: Due(_minutes_of(given[severity].first_response), _minutes_of(given[severity].resolution))
         if severity in given
         else DUE[severity]
         for severity in SEVERITIES
     }
+
+
+def _minutes_of(hours: float) -> int:
+    return max(1, round(hours * 60))
 
 
 def _hours(care: CareFile, table: _Hours) -> Callable[[str | None], BusinessHours]:
@@ -167,7 +177,7 @@ def _minutes(care: CareFile, name: str, clock: str) -> int:
     found = _CLOCK.fullmatch(clock)
     if found is None:
         raise care.wrong(f"{TABLE}.hours.{name}", f"{clock!r} is no time of day: write 09:00, or 24:00 for the end of the day")
-    return int(found[1]) * 60 + int(found[2])
+    return DAY_MINUTES if found[1] is None else int(found[1]) * 60 + int(found[2])
 
 
 def _holidays(care: CareFile, place: str, region: str, own: frozenset[date]) -> IsClosed:
@@ -180,9 +190,8 @@ def _holidays(care: CareFile, place: str, region: str, own: frozenset[date]) -> 
     try:
         import holidays
     except ImportError:
-        raise care.wrong(
-            place, "the package holidays is not there: pip install 'npstream[care]', or list days in closed"
-        ) from None
+        missing = "the package holidays is not there: pip install 'npstream[care]', or list the days in closed"
+        raise care.wrong(place, missing) from None
     try:
         public = holidays.country_holidays(found[1], subdiv=found[2])
     except NotImplementedError as error:
