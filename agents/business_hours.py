@@ -17,7 +17,7 @@ NINE: Final = 9 * 60
 FIVE: Final = 17 * 60
 
 LONGEST_DAYS: Final = 3_660
-"""How far a working day is looked for: whoever works on none in ten years closed them all by mistake, and gets plain time."""
+"""Ten years: nothing is due later, whoever closes every day by mistake."""
 REMEMBERED_DAYS: Final = 4_096
 """Days whose hours are remembered, of each zone: all that cases are due on in years, in half a megabyte."""
 
@@ -73,7 +73,7 @@ class BusinessHours:
             if closing > start:
                 left -= closing - start
                 at = closing
-        return ms + minutes * MINUTE_MS
+        return ms + LONGEST_DAYS * DAY_MINUTES * MINUTE_MS
 
     def span(self, day: int) -> tuple[int, int] | None:
         """From when to when people work on a day, in ms; None if they do not. `day` is a proleptic Gregorian ordinal."""
