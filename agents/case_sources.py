@@ -1,7 +1,7 @@
 """Reads the events of scoring that cases are made of. They are ours, but anybody may write to the topics."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -11,6 +11,9 @@ from schemas.codec import MAX_RECORD_BYTES, loads
 from schemas.dead_letters import Reason, Unusable
 from schemas.events import Category, CategoryChange, Detractor
 from schemas.times import parse_time
+
+MOST_COUNT: Final = 2**53
+"""Of what is counted: more is no count, and does not fit into the state."""
 
 T = TypeVar("T")
 
@@ -35,6 +38,8 @@ def read_detractor(value: bytes | None) -> tuple[Detractor, int]:
     event = _read(value, _decode_detractor, Detractor)
     if CATEGORY_OF[event.score] != DETRACTOR:
         raise Unusable(Reason.BAD_SCORE, "score: none of a detractor")
+    if max(event.revision, event.consecutive) > MOST_COUNT:
+        raise Unusable(Reason.WRONG_TYPE, f"revision, consecutive: at most {MOST_COUNT} are counted")
     return event, _time("responded_at", event.responded_at)
 
 
