@@ -22,6 +22,8 @@ MOST_COMMENT_CHARS: Final = 4_000
 """Of a comment, as of a note: all of it stands in `nps.responses.scored`."""
 CUT: Final = "..."
 """The end of a comment that goes on."""
+MOST_TOLD: Final = 30
+"""Responses of a case that it knows to have been told, whether it still has them or not."""
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "high", "elevated")
 """The worst first."""
 
@@ -47,8 +49,6 @@ class KeptResponse(msgspec.Struct, array_like=True, gc=False):
     at: int
     response_id: str
     score: int
-    revision: int
-    """Of the last event that told of it."""
     comment: str | None = None
     themes: tuple[str, ...] = ()
     sentiment: float | None = None
@@ -61,6 +61,13 @@ class KeptRecovery(msgspec.Struct, array_like=True, frozen=True, gc=False):
     to: Category
     score: int
     at: int
+
+
+class Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A recovery that came before the detractor from whom somebody recovered, and waits for it."""
+
+    recovery: KeptRecovery
+    until: int
 
 
 class KeptCase(msgspec.Struct, array_like=True, gc=False):
@@ -100,6 +107,8 @@ class KeptCase(msgspec.Struct, array_like=True, gc=False):
     recovered: KeptRecovery | None = None
     consecutive: int = 0
     responses: list[KeptResponse] = []
+    told: dict[str, int] = {}
+    """By response, also by one that is there no more, the revision of the last event that told of it."""
     segments: dict[str, str] = {}
     locale: str | None = None
     account_nps: float | None = None
@@ -127,6 +136,7 @@ class KeptCase(msgspec.Struct, array_like=True, gc=False):
 encode_case = msgspec.msgpack.Encoder().encode
 decode_case = decoder(KeptCase)
 decode_account = decoder(KeptAccount)
+decode_waiting = decoder(Waiting)
 _json = msgspec.json.Encoder().encode
 
 

@@ -3,8 +3,9 @@
 C<length: 2 bytes><account><case>              a case
 P<hash: 32 bytes>                              a respondent's last case, and how many there were
 R<hash: 32 bytes>                              the same of an anonymous response
+U<hash: 32 bytes>                              a respondent's recovery that waits for its case
 F<account>                                     what cases need of its CRM facts
-D<time: 8 bytes><length><account><case>        when something is due for a case
+D<time: 8 bytes><length><account><case>        when something is due for a case; u-<hash> in its place: until when one waits
 O<time: 8 bytes><length><account><case>        when an open case was opened
 S<account>                                     the last of its open cases to which its facts have come
 G                                              how many cases are open, by severity and state
@@ -17,6 +18,7 @@ from schemas.erasures import respondent_hash
 CASE: Final = b"C"
 RESPONDENT: Final = b"P"
 RESPONSE: Final = b"R"
+WAITING: Final = b"U"
 FACTS: Final = b"F"
 DUE: Final = b"D"
 OPENED: Final = b"O"
@@ -24,6 +26,8 @@ SPREAD: Final = b"S"
 COUNTS: Final = b"G"
 LENGTH_BYTES: Final = 2
 TIME_BYTES: Final = 8
+WAITS: Final = "u-"
+"""What stands before a respondent's hash in place of a case, whose ids begin otherwise."""
 
 
 def case_key(account: bytes, case_id: str) -> bytes:
@@ -58,6 +62,21 @@ def subject(account_id: str, respondent_id: str | None, response_id: str) -> byt
 def respondent(hashed: str) -> bytes:
     """The key of a respondent of this hash."""
     return RESPONDENT + bytes.fromhex(hashed)
+
+
+def waiting(subject: bytes) -> bytes:
+    """Where a respondent's recovery waits."""
+    return WAITING + subject[len(RESPONDENT) :]
+
+
+def waiting_name(subject: bytes) -> str:
+    """What stands in place of a case."""
+    return WAITS + subject[len(RESPONDENT) :].hex()
+
+
+def waiting_subject(name: str) -> bytes:
+    """Whose recovery it is, by this name."""
+    return respondent(name.removeprefix(WAITS))
 
 
 def _named(account: bytes, case_id: str) -> bytes:

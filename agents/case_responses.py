@@ -8,6 +8,9 @@
 
 A response's events have growing revisions (`agents.acceptance`), so one with no greater revision than what a case knows was
 told before, and changes nothing: that is how a replay wakes nobody, however it comes.
+
+Detractors and recoveries are two topics, of which either may be read first. A recovery that has no case waits for one, and a
+detractor of before a recovery reopens nothing.
 """
 
 import hashlib
@@ -19,6 +22,7 @@ from agents.case_kept import (
     CUT,
     MOST_COMMENT_CHARS,
     MOST_RESPONSES,
+    MOST_TOLD,
     NEVER,
     SEVERITIES,
     KeptCase,
@@ -36,6 +40,9 @@ from streams.processor import DAY_MS
 CASE_ID_DIGITS: Final = 16
 """Of a hash: of a million cases two have the same with a probability of one in thirty million, and even those only matter
 within one account."""
+WAIT_MS: Final = DAY_MS
+"""How long a recovery waits for its case: both are in one transaction of scoring, or the case comes first, so only a backlog of
+one of the topics keeps it waiting, and that is read by then."""
 LOOK_BACK: Final = 5
 """Cases of a respondent, the latest ones, in which an event is looked for that was told before."""
 
@@ -55,6 +62,8 @@ class Responses:
         case, last = self._desk.last(event.account_id, whose, now)
         if self._was_told(case, event):
             return
+        if case is not None and not case.is_open and case.recovered is not None and said_at <= case.recovered.at:
+            return
         if event.withdrawn is True:
             if case is not None and case.is_open:
                 self._take_back(case, event, now)
@@ -70,27 +79,41 @@ class Responses:
         """A respondent recovered, which is told at `now` in ms."""
         desk = self._desk
         whose = subject(recovered.account_id, recovered.respondent_id, "")
+        recovery = KeptRecovery(recovered.response_id, recovered.to, recovered.score, recovered.at)
         case, _ = desk.last(recovered.account_id, whose, now)
-        if case is None or case.recovered is not None or not State(case.state).allows(Move.RECOVER):
+        if case is not None and (case.recovered == recovery or self._credit(case, recovery, now)):
             return
-        if recovered.at < case.responses[-1].at:
-            return  # said before what the case is about: it comes again, or late
+        if (case is None or not case.is_open) and not desk.settings.is_old(recovered.at, now):
+            desk.store.wait(recovered.account_id.encode(), whose, recovery, now + WAIT_MS)
+
+    def _credit(self, case: KeptCase, recovery: KeptRecovery, now: int) -> bool:
+        """Whether a recovery is one from what a case is about; then the case has it."""
+        desk = self._desk
+        if case.recovered is not None or not State(case.state).allows(Move.RECOVER) or recovery.at < case.responses[-1].at:
+            return False
         if not case.is_open and now - case.closed_at > desk.settings.recovery_days * DAY_MS:
-            return
+            return False
         desk.outbox.count("recoveries", case.severity, "open" if case.is_open else "closed")
-        case.recovered = KeptRecovery(recovered.response_id, recovered.to, recovered.score, recovered.at)
+        case.recovered = recovery
         if case.is_open:
             desk.deadlines.close(case, Move.RECOVER, now)
         desk.journal.tell(case, "recovered", now)
+        return True
+
+    def _credit_waiting(self, case: KeptCase, now: int) -> None:
+        """A case has begun: has its respondent recovered already?"""
+        recovery = self._desk.store.wait_no_more(case.account_id.encode(), case.subject)
+        if recovery is not None:
+            self._credit(case, recovery, now)
 
     def _was_told(self, case: KeptCase | None, event: Detractor) -> bool:
         account = event.account_id.encode()
         for _ in range(LOOK_BACK):
             if case is None:
                 return False
-            response = case.response(event.response_id)
-            if response is not None:
-                return event.revision <= response.revision
+            told = case.told.get(event.response_id)
+            if told is not None:
+                return event.revision <= told
             case = None if case.earlier is None else self._desk.store.case(account, case.earlier)
         return False
 
@@ -114,6 +137,7 @@ class Responses:
         desk.store.begin(case, number)
         desk.outbox.count("cases_opened", case.severity)
         desk.journal.tell(case, "opened", now)
+        self._credit_waiting(case, now)
 
     def _join(self, case: KeptCase, event: Detractor, said_at: int, now: int) -> None:
         """A repeat never makes a case less severe, a correction may; due times only get earlier. Either wakes a snoozed one."""
@@ -140,25 +164,27 @@ class Responses:
         self._judge(case, now)
         desk.deadlines.begin(case, now)
         desk.journal.tell(case, "reopened", now)
+        self._credit_waiting(case, now)
 
     def _take_back(self, case: KeptCase, event: Detractor, now: int) -> None:
         desk, response = self._desk, case.response(event.response_id)
         if response is None:
             return
         case.consecutive, case.account_nps = event.consecutive, given(event.account_nps)
+        _remember(case, event)
         if len(case.responses) > 1:
             case.responses.remove(response)
             self._judge(case, now)
             desk.journal.tell(case, "changed", now)
             return
         # What it was about stays to be seen, but for the words that were taken back.
-        case.responses = [KeptResponse(response.at, response.response_id, response.score, event.revision)]
+        case.responses = [KeptResponse(response.at, response.response_id, response.score)]
         desk.deadlines.close(case, Move.WITHDRAW, now)
         desk.journal.tell(case, "withdrawn", now)
 
     def _put(self, case: KeptCase, event: Detractor, said_at: int) -> None:
         """A response among those of its case, and what its event tells besides."""
-        response = KeptResponse(said_at, event.response_id, event.score, event.revision)
+        response = KeptResponse(said_at, event.response_id, event.score)
         comment = given(event.comment)
         case.locale = given(event.locale) or case.locale
         if comment is not None:
@@ -171,6 +197,7 @@ class Responses:
             case.responses.remove(before)
         insort(case.responses, response, key=_order)
         del case.responses[:-MOST_RESPONSES]
+        _remember(case, event)
         case.consecutive = event.consecutive
         case.segments = given(event.segments) or case.segments
         case.account_nps = given(event.account_nps)
@@ -178,6 +205,14 @@ class Responses:
     def _judge(self, case: KeptCase, now: int) -> None:
         scores = [response.score for response in case.responses]
         case.severity = self._desk.settings.severity(scores, case.consecutive, case.account, now)
+
+
+def _remember(case: KeptCase, event: Detractor) -> None:
+    """An event was told, as the last one of its response."""
+    case.told.pop(event.response_id, None)
+    case.told[event.response_id] = event.revision
+    if len(case.told) > MOST_TOLD:
+        del case.told[next(iter(case.told))]
 
 
 def _order(response: KeptResponse) -> tuple[int, str]:

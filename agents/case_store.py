@@ -6,7 +6,19 @@ import msgspec
 
 from agents import case_keys as keys
 from agents.case_index import CaseIndex
-from agents.case_kept import NEVER, SEVERITIES, UNKNOWN, KeptAccount, KeptCase, decode_account, decode_case, encode_case
+from agents.case_kept import (
+    NEVER,
+    SEVERITIES,
+    UNKNOWN,
+    KeptAccount,
+    KeptCase,
+    KeptRecovery,
+    Waiting,
+    decode_account,
+    decode_case,
+    decode_waiting,
+    encode_case,
+)
 from agents.case_states import OPEN
 from agents.stored import StateUnreadable, decoder
 from streams.processor import Outbox, State
@@ -84,6 +96,22 @@ class CaseStore:
             self._state.delete(keys.case_key(account, found.case_id))
             found = None if found.earlier is None else self.case(account, found.earlier)
         return gone
+
+    def wait(self, account: bytes, subject: bytes, recovery: KeptRecovery, until: int) -> None:
+        """A respondent's recovery waits for its case, in place of an earlier one."""
+        self.wait_no_more(account, subject)
+        self._state.put(keys.waiting(subject), encode_case(Waiting(recovery, until)))
+        self.index.move(account, keys.waiting_name(subject), NEVER, until)
+
+    def wait_no_more(self, account: bytes, subject: bytes) -> KeptRecovery | None:
+        """Let go of a respondent's recovery that waits; what it was, if there was one."""
+        value = self._state.get(keys.waiting(subject))
+        if value is None:
+            return None
+        waiting = decode_waiting(value)
+        self._state.delete(keys.waiting(subject))
+        self.index.move(account, keys.waiting_name(subject), waiting.until, NEVER)
+        return waiting.recovery
 
     def account(self, account: bytes) -> KeptAccount:
         """What is known of an account."""

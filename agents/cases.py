@@ -11,7 +11,7 @@ from agents.burying import bury
 from agents.case_actions import Actions
 from agents.case_desk import Desk
 from agents.case_kept import KeptCase
-from agents.case_keys import respondent
+from agents.case_keys import WAITS, respondent, waiting_subject
 from agents.case_responses import Responses
 from agents.case_rules import CasesSettings
 from agents.case_sources import read_change, read_detractor
@@ -67,6 +67,9 @@ class Cases:
                 break
             left -= 1
             account, case_id = due
+            if case_id.startswith(WAITS):
+                desk.store.wait_no_more(account, waiting_subject(case_id))
+                continue
             case = desk.take(account.decode(), case_id, now)
             if case is None:
                 raise StateUnreadable("a case that is due is missing from the state")
@@ -105,8 +108,10 @@ def _forget(record: Record, desk: Desk) -> None:
     who = forgotten_in(record)
     if who is None:
         return
-    last = desk.store.last(respondent(who.hashed))
-    case = None if last is None else desk.store.case(who.account_id.encode(), last.case_id)
+    account, subject = who.account_id.encode(), respondent(who.hashed)
+    desk.store.wait_no_more(account, subject)
+    last = desk.store.last(subject)
+    case = None if last is None else desk.store.case(account, last.case_id)
     if case is not None:
         _let_go(case, desk)
 

@@ -269,7 +269,7 @@ def test_later_another_case_is_opened(batch: int) -> None:
 @BATCHES
 def test_withdrawing_one_of_two_responses_revises_the_case_and_of_the_last_one_closes_it(batch: int) -> None:
     office = Office(batch).says("r-1", 1).says("r-2", 5, comment="Slow.")
-    office.says("r-1", 1, revision=1, withdrawn=True, consecutive=1)
+    office.says("r-1", 1, revision=1, withdrawn=True, consecutive=1).says("r-1", 1)
     assert ([r.response_id for r in office.case.responses], office.case.severity) == (["r-2"], "elevated")
     office.says("r-2", 5, revision=1, withdrawn=True, consecutive=0)
     case = office.case
@@ -337,6 +337,32 @@ def test_a_recovery_is_none_of_a_case_that_was_closed_long_ago_or_withdrawn(batc
 def test_other_changes_are_no_recovery(batch: int, fields: dict[str, Any]) -> None:
     office = Office(batch).says("r-1", 3).recovers("r-2", **fields)
     assert office.story == "opened"
+
+
+@BATCHES
+def test_a_recovery_that_is_read_before_its_detractor_waits_for_it(batch: int) -> None:
+    office = Office(batch).recovers("r-2").says("r-1", 3, days_ago=1)
+    assert office.story == "opened recovered"
+    assert (office.case.state, office.fact("recoveries", "high", "open")) == ("resolved", 1)
+    assert {key[:1] for key in office.driver.state("cases")} == {b"C", b"D", b"P"}
+
+
+@BATCHES
+def test_it_does_not_wait_for_ever_nor_for_what_is_said_later(batch: int) -> None:
+    office = Office(batch).recovers("r-2").passes(hours=24.1).says("r-1", 3, days_ago=3)
+    assert office.story == "opened"
+    office = Office(batch).recovers("r-2").says("r-3", 3)
+    assert office.story == "opened"
+    office = Office(batch).recovers("r-2", days_ago=20).says("r-1", 3)
+    assert office.story == "opened", "old news does not wait"
+    office = Office(batch).recovers("r-2", days_ago=3).recovers("r-4", days_ago=1).says("r-3", 3, days_ago=2)
+    assert office.story == "opened recovered", "the last one waits"
+
+
+@BATCHES
+def test_what_was_said_before_a_recovery_and_is_read_after_it_reopens_nothing(batch: int) -> None:
+    office = Office(batch).says("r-1", 3, days_ago=3).recovers("r-3").says("r-2", 1, days_ago=1)
+    assert (office.story, office.case.state) == ("opened recovered", "resolved")
 
 
 @BATCHES
@@ -435,12 +461,22 @@ def test_a_faulty_event_is_a_dead_letter(batch: int, topic: str, value: bytes | 
 @BATCHES
 @pytest.mark.parametrize(
     "fields",
-    [{"score": 7}, {"score": 11}, {"responded_at": "2026-13-01T00:00:00.000Z"}, {"responded_at": 1}, {"account_id": "globex"}],
+    [
+        {"score": 7},
+        {"score": 11},
+        {"severity": "low"},
+        {"revision": 10**30},
+        {"consecutive": 2**63},
+        {"responded_at": "2026-13-01T00:00:00.000Z"},
+        {"responded_at": 1},
+        {"account_id": "globex"},
+        {"comment": "\ud800"},
+    ],
 )
 def test_so_is_one_that_says_what_cannot_be(batch: int, fields: dict[str, Any]) -> None:
     office = Office(batch, partitions=4)
     assert partition_of(b"globex", 4) != partition_of(b"acme", 4)
-    office.put(topics.DETRACTORS, "acme", DETRACTOR | fields).says("r-2", 3)
+    office.put(topics.DETRACTORS, "acme", json.dumps(DETRACTOR | fields).encode()).says("r-2", 3)
     assert office.story == "opened"
     assert len(office.driver.sent(topics.DEAD_LETTERS)) == 1
 
@@ -470,6 +506,8 @@ def test_an_entry_of_the_list_erases_too_and_nonsense_does_not(batch: int) -> No
     office.put(topics.ERASURES, "acme", {"account_id": "acme", "respondent_hash": respondent_hash("acme", "u-1")})
     assert office.cases == {}
     assert office.driver.state("cases").keys() == {b"G"}
+    office.recovers("r-2").put(topics.ERASURES, "acme", {"account_id": "acme", "respondent_id": "u-1"})
+    assert office.run().driver.state("cases").keys() == {b"G"}
 
 
 @BATCHES
