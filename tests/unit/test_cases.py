@@ -541,6 +541,11 @@ def test_gauges_are_shown_again_after_a_restart(batch: int) -> None:
     office.driver.restart()
     assert office.passes().open_gauges() == shown
     assert office.driver.gauges["cases_oldest_timestamp_seconds", "0"] == (MONDAY + 1) / 1000
+    office.driver.restart()
+    office.passes().driver.gauges.clear()
+    assert office.put(topics.CASE_COMMANDS, "acme", b"{").open_gauges() == shown, (
+        "a tick in which nothing happens is not reported"
+    )
     office.passes(days=91)
     assert office.open_gauges() == {}
     assert ("cases_oldest_timestamp_seconds", "0") not in office.driver.gauges
