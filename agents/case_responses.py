@@ -62,7 +62,7 @@ class Responses:
         case, last = self._desk.last(event.account_id, whose, now)
         if self._was_told(case, event):
             return
-        if case is not None and not case.is_open and case.recovered is not None and said_at <= case.recovered.at:
+        if case is not None and _is_over(case, event, said_at):
             return
         if event.withdrawn is True:
             if case is not None and case.is_open:
@@ -205,6 +205,14 @@ class Responses:
     def _judge(self, case: KeptCase, now: int) -> None:
         scores = [response.score for response in case.responses]
         case.severity = self._desk.settings.severity(scores, case.consecutive, case.account, now)
+
+
+def _is_over(case: KeptCase, event: Detractor, said_at: int) -> bool:
+    """Whether the respondent has recovered from what an event tells: unless it tells that the recovery was none."""
+    recovery = case.recovered
+    if case.is_open or recovery is None:
+        return False
+    return said_at <= recovery.at and event.response_id != recovery.response_id
 
 
 def _remember(case: KeptCase, event: Detractor) -> None:

@@ -366,6 +366,13 @@ def test_what_was_said_before_a_recovery_and_is_read_after_it_reopens_nothing(ba
 
 
 @BATCHES
+def test_a_recovery_that_is_corrected_to_a_detractors_score_was_none(batch: int) -> None:
+    office = Office(batch).says("r-1", 3).recovers("r-2")
+    office.says("r-2", 2, responded_at=msgspec.to_builtins(office.case.recovered)["at"])
+    assert (office.story, office.case.recovered) == ("opened recovered reopened", msgspec.UNSET)
+
+
+@BATCHES
 def test_a_detractor_again_has_not_recovered(batch: int) -> None:
     office = Office(batch).says("r-1", 3).recovers("r-2").says("r-3", 2)
     assert (office.case.state, office.case.recovered) == ("reopened", msgspec.UNSET)
