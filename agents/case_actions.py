@@ -102,7 +102,7 @@ class Actions:
             desk.deadlines.close(case, move, now)
             desk.outbox.observe("case_resolution_seconds", case.severity, value=(now - case.begun_at) / 1000)
             return
-        case.state = state.value
+        case.state = state.text
         if move is Move.ASSIGN:
             case.owner, case.held = given(command.owner), True
         elif move is Move.SNOOZE:

@@ -62,7 +62,7 @@ class Deadlines:
 
     def close(self, case: KeptCase, move: Move, now: int) -> None:
         """The case is closed."""
-        case.state = State(case.state).after(move).value
+        case.state = State(case.state).after(move).text
         case.closed_at = now
         case.escalates_at = NEVER
         self._outbox.count("cases_closed", _CLOSED[move])

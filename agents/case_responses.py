@@ -157,7 +157,7 @@ class Responses:
 
     def _reopen(self, case: KeptCase, event: Detractor, said_at: int, now: int) -> None:
         desk = self._desk
-        case.state = State(case.state).after(Move.RETURN).value
+        case.state = State(case.state).after(Move.RETURN).text
         case.recovered = None
         desk.follow(case, desk.store.account(case.account_id.encode()))
         self._put(case, event, said_at)

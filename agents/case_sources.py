@@ -47,7 +47,9 @@ def read_change(value: bytes | None) -> tuple[str, Recovered | None]:
     """Whose a category change is, an account's, and the recovery, if it is one. Raises `Unusable`."""
     event = _read(value, _decode_change, CategoryChange)
     at = _time("changed_at", event.changed_at)
-    if event.cause != "response" or event.before != "detractor" or event.to in (None, "detractor") or event.score is UNSET:
+    if event.cause != "response" or event.before != "detractor" or event.score is UNSET:
+        return event.account_id, None
+    if event.to is None or event.to == "detractor":
         return event.account_id, None
     return event.account_id, Recovered(event.account_id, event.respondent_id, event.response_id, event.to, event.score, at)
 

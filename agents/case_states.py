@@ -4,7 +4,9 @@ This table is all there is to it; docs/cases.md shows the same one.
 """
 
 from enum import Enum
-from typing import Final
+from typing import Final, cast
+
+from schemas.cases import CaseState
 
 
 class Move(Enum):
@@ -59,7 +61,7 @@ class IllegalMove(Exception):
 
 
 class State(Enum):
-    """The states, by their names in `schemas.cases.CaseState`."""
+    """The states, by their names in `schemas.cases`."""
 
     NEW = "new"
     ACKNOWLEDGED = "acknowledged"
@@ -68,6 +70,11 @@ class State(Enum):
     RESOLVED = "resolved"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+
+    @property
+    def text(self) -> CaseState:
+        """The name."""
+        return cast(CaseState, self.value)
 
     @property
     def is_open(self) -> bool:

@@ -26,7 +26,7 @@ from streams.processor import Outbox, State
 OPEN_GAUGE: Final = "cases_open"
 OLDEST_GAUGE: Final = "cases_oldest_timestamp_seconds"
 
-_OPEN_NAMES: Final = tuple(state.value for state in OPEN)
+_OPEN_NAMES: Final = tuple(state.text for state in OPEN)
 _PLACES: Final = {
     (severity, state): number
     for number, (severity, state) in enumerate((severity, state) for severity in SEVERITIES for state in _OPEN_NAMES)
