@@ -19,6 +19,7 @@ from schemas.erasures import respondent_hash
 from schemas.examples import EXAMPLES
 from schemas.times import format_time
 from streams.processor import DAY_MS, partition_of
+from streams.state import StagedState
 from streams.test_driver import Sent, TestDriver
 
 MONDAY = 1_772_443_800_000
@@ -570,3 +571,20 @@ def test_no_value_holds_more_than_its_type_says() -> None:
     office = Office().learns({"owner": "csm@vendor.example"}).says("r-1", 3).does("snooze", until=format_time(MONDAY + DAY_MS))
     for record in office.run().driver.sent(topics.CASES):
         assert json.loads(record.value or b"").keys() <= set(Case.__struct_fields__)
+
+
+def test_nothing_looks_through_the_state_once_it_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    office, scans = Office(), list[bytes]()
+    scan = StagedState.scan
+
+    def counted(state: StagedState, prefix: bytes, after: bytes, limit: int) -> list[bytes]:
+        scans.append(prefix)
+        return scan(state, prefix, after, limit)
+
+    monkeypatch.setattr(StagedState, "scan", counted)
+    office.says("r-1", 3).passes()
+    opened = list(scans)
+    office.says("r-2", 3).does("snooze", until=format_time(office.driver.now + HOUR)).learns({"owner": "csm@vendor.example"})
+    office.says("r-2", 3, revision=1, withdrawn=True).recovers("r-3").passes(days=3)
+    office.put(topics.ERASURES, "acme", {"account_id": "acme", "respondent_id": "u-1"}).passes(days=500)
+    assert (sorted(opened), scans) == ([b"D", b"O", b"S"], opened)
