@@ -47,7 +47,8 @@ What = Literal[
     "withdrawn",
     "recovered",
 ]
-"""What happened to a case. Joined: the respondent answered again, or said more; changed: its account's facts did."""
+"""What happened to a case. Joined: the respondent answered again, or said more; changed: its account's facts did, or one of
+several responses was taken back."""
 Command = Literal["acknowledge", "assign", "contact", "resolve", "reopen", "snooze"]
 Note = Annotated[str, Meta(min_length=1, max_length=MAX_NOTE_CHARS)]
 Theme = Annotated[Id, Meta(description="of those that are declared", examples=["performance"])]
