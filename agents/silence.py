@@ -17,16 +17,18 @@ response before it, so that only a later response begins anew.
 
 import hashlib
 from bisect import insort
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
 from agents import keys
 from agents.lately_erased import HASH_BYTES, short_hash, was_erased
 from agents.risk_rules import MOST_ANSWERS, RiskSettings, day_after, silent_from, usual_interval
 from agents.risk_sources import Scored
 from agents.stored import decoder
+from schemas.events import Score
+from schemas.times import LATEST_MS
 from streams.processor import DAY_MS, State
 
 RHYTHM: Final = b"R"
@@ -46,20 +48,20 @@ FORGOTTEN_DAYS: Final = 800
 class Answer(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     """One response of a respondent."""
 
-    at: int
+    at: Annotated[int, Meta(ge=0, lt=LATEST_MS)]
     """responded_at in ms."""
     name: bytes
     """A hash of the response_id."""
-    score: int
+    score: Score
 
 
 class Rhythm(msgspec.Struct, array_like=True, gc=False):
     """How somebody answers."""
 
     respondent_id: str
-    answers: list[Answer]
+    answers: Annotated[list[Answer], Meta(min_length=1)]
     """The last ones, oldest first; never empty in the state."""
-    looked_at: int = 0
+    looked_at: Annotated[int, Meta(ge=0, lt=1 << 8 * DAY_BYTES)] = 0
     """The day of its entry in the index; 0: there is none."""
     noticed: int = -1
     """The time in ms of the last response before the silence that was noticed last."""

@@ -1,5 +1,6 @@
 """Accounts at risk: what raises which alert, and what does not."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -12,7 +13,8 @@ from schemas import topics
 from schemas.codec import dumps
 from schemas.erasures import entry_key, respondent_hash
 from schemas.times import DAY_MS, format_time
-from streams.processor import partition_of
+from streams.changelog import state_prefix
+from streams.processor import UnfitState, partition_of
 from streams.test_driver import TestDriver
 from tests.risk import NOON, Watched, alerts_of
 
@@ -30,6 +32,14 @@ ONE_DOWN = {
     "changed_at": format_time(NOON),
     "segments": {"plan": "enterprise"},
 }
+_WINDOW = {"promoters": 0, "passives": 0, "detractors": 20, "total": 20, "nps": -100.0, "low": -100.0, "high": -80.0}
+ROLLUP = dumps(
+    {
+        "account_id": "acme",
+        "as_of": format_time(NOON)[:10],
+        "windows": {name: {"responses": _WINDOW, "respondents": _WINDOW} for name in ("7d", "90d")},
+    }
+)
 TRACE = ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
@@ -353,13 +363,12 @@ def test_what_history_has_shown_is_known_and_what_comes_after_it_is_news() -> No
 
 
 def test_a_rollup_that_is_read_long_after_its_day_is_no_news() -> None:
-    bad = {"promoters": 0, "passives": 0, "detractors": 20, "total": 20, "nps": -100.0, "low": -100.0, "high": -80.0}
-    windows = {name: {"responses": bad, "respondents": bad} for name in ("7d", "90d")}
+    rollup = json.loads(ROLLUP)
     for ago, raised in ((14, 1), (15, 0)):
         here = driver()
         here.advance(0)
         as_of = format_time(NOON - ago * DAY_MS)[:10]
-        here.pipe(topics.ACCOUNT_ROLLUPS, b"acme", dumps({"account_id": "acme", "as_of": as_of, "windows": windows}), 5)
+        here.pipe(topics.ACCOUNT_ROLLUPS, b"acme", dumps(rollup | {"as_of": as_of}))
         here.run()
         assert len(here.sent(topics.ACCOUNT_ALERTS)) == raised
 
@@ -514,6 +523,39 @@ def test_a_rollup_whose_key_is_no_account_cannot_be_read(key: bytes | None) -> N
     here.pipe(topics.ACCOUNT_ROLLUPS, key, None)
     here.run()
     assert here.facts == {("risk_unreadable",): 1}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"\x00", b"\xc1", b"\x90", b"\x93\xa1u\x90\x00", b"\x94\xa1u\x91\x93\x01\xa1a\x63\x00\xff", b"9" * 30, b"\xff" * 40],
+)
+def test_a_damaged_state_refuses_the_task_and_nothing_else(value: bytes) -> None:
+    def fed(harmed: bytes | None = None) -> TestDriver:
+        here = driver()
+        here.pipe(topics.ACCOUNTS, b"acme", dumps({"name": "Acme"}))
+        scored = {"account_id": "acme", "respondent_id": "u-17", "score": 9, "as_of": "2026-05-20", "change": "new"}
+        for name in ("r-0", "r-1", "r-2"):
+            body = scored | {"response_id": name, "responded_at": format_time(NOON)}
+            here.pipe(topics.SCORED, b"acme", dumps(body))
+        here.pipe(topics.CHANGES, b"acme", dumps(ONE_DOWN))
+        here.pipe(topics.ACCOUNT_ROLLUPS, b"acme", ROLLUP)
+        here.run()
+        here.advance(1)
+        if harmed is not None:
+            here.restore("risk", here.changelog("risk") | {state_prefix("risk") + harmed: b"\x01" + value})
+        here.pipe(topics.SCORED, b"acme", dumps(scored | {"response_id": "r-3", "responded_at": format_time(NOON)}))
+        here.pipe(topics.CHANGES, b"acme", dumps(ONE_DOWN | {"respondent_id": "u-18"}))
+        here.pipe(topics.CHANGES, b"acme", dumps(ONE_DOWN))
+        here.pipe(topics.ACCOUNT_ROLLUPS, b"acme", ROLLUP)
+        here.run()
+        here.advance(61 * DAY_MS)
+        return here
+
+    keys = sorted(fed().state("risk"))
+    assert {key[:1] for key in keys} == {b"A", b"C", b"D", b"F", b"R", b"T"}
+    for key in keys:
+        with contextlib.suppress(UnfitState):
+            fed(key)
 
 
 # What is switched off
