@@ -135,7 +135,8 @@ class Silences:
         value = self._state.get(key)
         if value is None:
             return None
-        rhythm, found = _decode(value), None
+        found: Silence | None = None
+        rhythm = _decode(value)
         rhythm.looked_at = 0
         if self._has_rhythm(rhythm):
             times = [answer.at for answer in rhythm.answers]

@@ -530,32 +530,31 @@ def test_a_rollup_whose_key_is_no_account_cannot_be_read(key: bytes | None) -> N
     [b"", b"\x00", b"\xc1", b"\x90", b"\x93\xa1u\x90\x00", b"\x94\xa1u\x91\x93\x01\xa1a\x63\x00\xff", b"9" * 30, b"\xff" * 40],
 )
 def test_a_damaged_state_refuses_the_task_and_nothing_else(value: bytes) -> None:
-    def fed(harmed: bytes | None = None) -> TestDriver:
+    scored = {"account_id": "acme", "respondent_id": "u-17", "score": 9, "as_of": "2026-05-20", "change": "new"}
+
+    def begun() -> TestDriver:
         here = driver()
         here.pipe(topics.ACCOUNTS, b"acme", dumps({"name": "Acme"}))
-        scored = {"account_id": "acme", "respondent_id": "u-17", "score": 9, "as_of": "2026-05-20", "change": "new"}
         for name in ("r-0", "r-1", "r-2"):
-            body = scored | {"response_id": name, "responded_at": format_time(NOON)}
-            here.pipe(topics.SCORED, b"acme", dumps(body))
+            here.pipe(topics.SCORED, b"acme", dumps(scored | {"response_id": name, "responded_at": format_time(NOON)}))
         here.pipe(topics.CHANGES, b"acme", dumps(ONE_DOWN))
         here.pipe(topics.ACCOUNT_ROLLUPS, b"acme", ROLLUP)
         here.run()
         here.advance(1)
-        if harmed is not None:
-            here.restore("risk", here.changelog("risk") | {state_prefix("risk") + harmed: b"\x01" + value})
-        here.pipe(topics.SCORED, b"acme", dumps(scored | {"response_id": "r-3", "responded_at": format_time(NOON)}))
-        here.pipe(topics.CHANGES, b"acme", dumps(ONE_DOWN | {"respondent_id": "u-18"}))
-        here.pipe(topics.CHANGES, b"acme", dumps(ONE_DOWN))
-        here.pipe(topics.ACCOUNT_ROLLUPS, b"acme", ROLLUP)
-        here.run()
-        here.advance(61 * DAY_MS)
         return here
 
-    keys = sorted(fed().state("risk"))
+    keys = sorted(begun().state("risk"))
     assert {key[:1] for key in keys} == {b"A", b"C", b"D", b"F", b"R", b"T"}
     for key in keys:
+        here = begun()
+        here.restore("risk", here.changelog("risk") | {state_prefix("risk") + key: b"\x01" + value})
         with contextlib.suppress(UnfitState):
-            fed(key)
+            here.pipe(topics.SCORED, b"acme", dumps(scored | {"response_id": "r-3", "responded_at": format_time(NOON)}))
+            for who in ("u-17", "u-18"):
+                here.pipe(topics.CHANGES, b"acme", dumps(ONE_DOWN | {"respondent_id": who}))
+            here.pipe(topics.ACCOUNT_ROLLUPS, b"acme", ROLLUP)
+            here.run()
+            here.advance(61 * DAY_MS)
 
 
 # What is switched off
