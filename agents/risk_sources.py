@@ -98,7 +98,7 @@ def read_scored(value: bytes | None) -> tuple[Scored, int] | None:
         scored = _decode_scored(value or b"")
         if scored.respondent_id is UNSET or scored.responded_at is UNSET:
             return scored, NEVER
-        return scored, parse_time(scored.responded_at)
+        return None if scored.score is UNSET else (scored, parse_time(scored.responded_at))
     except _UNREADABLE:
         return None
 
