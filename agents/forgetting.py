@@ -17,6 +17,8 @@ class Forgotten(NamedTuple):
 
     account_id: str
     hashed: str
+    remove: bool = False
+    """Whether what the respondent said no longer counts."""
 
     def is_it(self, respondent_id: str) -> bool:
         """Whether it is this respondent of the account."""
@@ -33,7 +35,9 @@ def forgotten_in(record: Record) -> Forgotten | None:
         return None
     if type(fields) is not dict or type(account_id := fields.get("account_id")) is not str:
         return None
-    hashed, respondent_id = fields.get("respondent_hash"), fields.get("respondent_id")
+    hashed, respondent_id, remove = fields.get("respondent_hash"), fields.get("respondent_id"), fields.get("counts") == "remove"
     if type(hashed) is str:
-        return Forgotten(account_id, hashed)
-    return Forgotten(account_id, respondent_hash(account_id, respondent_id)) if type(respondent_id) is str else None
+        return Forgotten(account_id, hashed, remove)
+    if type(respondent_id) is not str:
+        return None
+    return Forgotten(account_id, respondent_hash(account_id, respondent_id), remove)
