@@ -226,11 +226,7 @@ def _only_segments_differ(scored: _Scored, day: int, before: Kept) -> bool:
     """
     if scored.updated_at is not UNSET or scored.source is not UNSET or scored.pairs == before.segments:
         return False
-    respondent = NOBODY
-    if before.respondent and scored.respondent_id:
-        respondent = short_hash(respondent_hash(scored.account_id, scored.respondent_id))
-    same = (day, CATEGORY_OF[scored.score], respondent)  # type: ignore[index]  # only what counts is asked
-    return same == (before.day, before.category, before.respondent)
+    return (day, CATEGORY_OF[scored.score]) == (before.day, before.category)  # type: ignore[index]  # only what counts is asked
 
 
 def _event_id(record: Record) -> str:

@@ -118,7 +118,7 @@ def _show(
 ) -> None:
     out = console()
     read_in = "by the analyser of the care file" if analysis.matcher is None else analysis.matcher.language(locale)
-    sounds = NOTHING if sentiment is None or tone is None else f"{signed(sentiment, 2) or '0'} {TONES[tone]}"
+    sounds = NOTHING if sentiment is None or tone is None else f"{signed(sentiment, 2)} {TONES[tone]}"
     for title, value in (("read in", read_in), ("themes", ", ".join(themes) or NOTHING), ("sentiment", sounds)):
         out.print(Text.assemble((f"{title:<12}", "dim"), printable(value)))
     if analysis.sentiment_missing:
