@@ -4,8 +4,10 @@ any day, over any number of partitions."""
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given, note
@@ -20,7 +22,18 @@ from schemas import topics
 from schemas.erasures import respondent_hash
 from streams.processor import DAY_MS, Processor
 from streams.test_driver import Sent, TestDriver
-from tests.strategies import SMALL_GRACE, SMALL_HEADLINE, SMALL_JUMPS, SMALL_WINDOWS, START, Round, batches, rounds, small_days
+from tests.strategies import (
+    SMALL_GRACE,
+    SMALL_HEADLINE,
+    SMALL_JUMPS,
+    SMALL_WINDOWS,
+    START,
+    Arriving,
+    Round,
+    batches,
+    rounds,
+    small_days,
+)
 from tests.unit.test_rollup_properties import OneShareATick
 from tests.verification import Played
 
@@ -33,6 +46,22 @@ def analyser(comment: str, locale: str | None) -> Analysis:
     number = sum(map(ord, comment))
     themes = tuple(theme for bit, theme in enumerate(THEMES) if number >> bit & 1)
     return Analysis(themes, (None, -0.5, 0.0, 0.5)[number % 4])
+
+
+def with_comments(arrivals: list[Round]) -> list[Round]:
+    """The same arrivals, but most responses have a comment."""
+    return [replace(one, arriving=[_commented(arriving) for arriving in one.arriving]) for one in arrivals]
+
+
+def _commented(arriving: Arriving) -> Arriving:
+    number = crc32(arriving.value or b"")
+    if arriving.topic != topics.RESPONSES or b'"score"' not in (arriving.value or b"") or number % 3 == 0:
+        return arriving
+    try:
+        body = json.loads(arriving.value or b"")
+    except ValueError:
+        return arriving
+    return replace(arriving, value=json.dumps({"comment": f"Said {number % 8}"} | body, ensure_ascii=False).encode())
 
 
 def processors(shares: bool = False) -> list[Processor]:
@@ -145,22 +174,22 @@ def check(driver: TestDriver) -> None:
         assert {table["as_of"] for table in tables.values()} <= {today}
 
 
-@given(rounds(days=small_days, jumps=SMALL_JUMPS))
+@given(rounds(days=small_days, jumps=SMALL_JUMPS).map(with_comments))
 def test_the_tables_are_those_of_a_recount(arrivals: list[Round]) -> None:
     check(Played(processors(), arrivals).driver)
 
 
-@given(st.integers(2, 3), rounds(partitions=2, strays=True, days=small_days, jumps=SMALL_JUMPS, facts=True))
+@given(st.integers(2, 3), rounds(partitions=2, strays=True, days=small_days, jumps=SMALL_JUMPS, facts=True).map(with_comments))
 def test_segments_are_added_up_across_partitions(partitions: int, arrivals: list[Round]) -> None:
     check(Played(processors(), arrivals, partitions).driver)
 
 
-@given(rounds(partitions=2, strays=True, days=small_days, jumps=SMALL_JUMPS, erasures=True))
+@given(rounds(partitions=2, strays=True, days=small_days, jumps=SMALL_JUMPS, erasures=True).map(with_comments))
 def test_so_they_are_when_respondents_are_erased(arrivals: list[Round]) -> None:
     check(Played(processors(), arrivals, partitions=2).driver)
 
 
-@given(rounds(partitions=2, days=small_days, jumps=SMALL_JUMPS, erasures=True))
+@given(rounds(partitions=2, days=small_days, jumps=SMALL_JUMPS, erasures=True).map(with_comments))
 def test_records_may_come_between_the_shares_of_a_roll_over(arrivals: list[Round]) -> None:
     shares = [OneShareATick(one) for one in processors(shares=True)]
     for share in shares:
@@ -177,7 +206,7 @@ def test_records_may_come_between_the_shares_of_a_roll_over(arrivals: list[Round
     check(played.driver)
 
 
-@given(rounds(partitions=2, strays=True, days=small_days, jumps=SMALL_JUMPS, erasures=True), batches)
+@given(rounds(partitions=2, strays=True, days=small_days, jumps=SMALL_JUMPS, erasures=True).map(with_comments), batches)
 def test_states_made_anew_come_to_the_same(arrivals: list[Round], batch: int) -> None:
     played = Played(processors(), arrivals, partitions=2)
     check(played.driver)
@@ -187,7 +216,7 @@ def test_states_made_anew_come_to_the_same(arrivals: list[Round], batch: int) ->
     check(played.driver)
 
 
-@given(rounds(partitions=2, days=small_days, jumps=SMALL_JUMPS))
+@given(rounds(partitions=2, days=small_days, jumps=SMALL_JUMPS).map(with_comments))
 def test_batches_and_crashes_leave_no_trace(arrivals: list[Round]) -> None:
     found = []
     for batch in (1, 7, 500):
@@ -198,7 +227,7 @@ def test_batches_and_crashes_leave_no_trace(arrivals: list[Round]) -> None:
     assert found[0] == found[1] == found[2]
 
 
-@given(rounds(days=small_days, jumps=SMALL_JUMPS))
+@given(rounds(days=small_days, jumps=SMALL_JUMPS).map(with_comments))
 def test_each_comment_is_sent_once_and_what_takes_it_back_once(arrivals: list[Round]) -> None:
     driver = Played(processors(), arrivals).driver
     wanted = [
