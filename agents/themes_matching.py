@@ -137,7 +137,7 @@ class ThemeMatcher:
 
     def matches(self, comment: str, locale: str | None) -> list[Match]:
         """Every keyword that stands in the comment, once each, by theme and keyword."""
-        return self._languages[self.language(locale)].matches(comment[:MAX_CHARS])
+        return self._languages[self.language(locale)].matches(comment)
 
 
 def language_of(locale: str | None) -> str:
