@@ -10,18 +10,25 @@ the window before, and respondents are not told apart: each comment counts.
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from agents.statistics import nps
+from agents.stored import StateUnreadable
 from agents.tones import TONES
+from schemas.times import DAY_MS, LATEST_MS
 
 ALL: Final = ""
 """In place of a theme: all comments."""
 WIDTH: Final = 6
 """Numbers of a theme."""
 
-OfDay = dict[str, list[int]]
+Six = Annotated[list[int], Meta(min_length=WIDTH, max_length=WIDTH)]
+OfDay = dict[str, Six]
 """The numbers of one day by theme; themes that are not mentioned are left out."""
+StoredDay = Annotated[int, Meta(ge=0, le=LATEST_MS // DAY_MS)]
+"""A day as it may stand in the state."""
 
 
 def check_windows_days(windows_days: Sequence[int]) -> None:
@@ -56,10 +63,13 @@ class Sums:
 
     __slots__ = ("_windows", "as_of", "by_theme")
 
-    def __init__(self, windows_days: tuple[int, ...], as_of: int, by_theme: dict[str, list[int]] | None = None) -> None:
+    def __init__(self, windows_days: tuple[int, ...], as_of: int, by_theme: dict[str, list[int]]) -> None:
+        """As they are in the state. Raises StateUnreadable for sums of other windows."""
+        if any(len(sums) != WIDTH * len(windows_days) for sums in by_theme.values()):
+            raise StateUnreadable("a table of comments in the state has other windows")
         self._windows = windows_days
         self.as_of = as_of
-        self.by_theme: dict[str, list[int]] = {} if by_theme is None else by_theme
+        self.by_theme = by_theme
         """The six numbers of each window, one after the other; themes that no window has are left out."""
 
     @property

@@ -1,7 +1,7 @@
 """Counts of comments by day in the state: 16 days are one entry, so that what changes daily is written in small pieces."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -14,7 +14,10 @@ CHUNK_BITS: Final = 4
 IN_CHUNK: Final = (1 << CHUNK_BITS) - 1
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = decoder(dict[int, OfDay])
+_decode = decoder(dict[Annotated[int, msgspec.Meta(ge=0, le=IN_CHUNK)], OfDay])
+
+ChunkNumbers = list[Annotated[int, msgspec.Meta(ge=0, lt=1 << 16)]]
+"""The numbers of a table's entries, as they may stand in the state."""
 
 
 class Days:

@@ -7,8 +7,8 @@ from operator import itemgetter
 import msgspec
 
 from agents.cells import write_key
-from agents.comment_counts import OfDay, Sums, put
-from agents.comment_days import Days
+from agents.comment_counts import OfDay, StoredDay, Sums, put
+from agents.comment_days import ChunkNumbers, Days
 from agents.comment_keys import ACCOUNT, ACCOUNT_DAYS, segment_key
 from agents.stored import decoder
 from schemas import topics
@@ -20,9 +20,9 @@ from streams.processor import Outbox, Record, State
 class _Head(msgspec.Struct, array_like=True):
     """An account's table in the state, but for its counts by day."""
 
-    as_of: int
+    as_of: StoredDay
     published: bool
-    chunks: list[int]
+    chunks: ChunkNumbers
     sums: dict[str, list[int]]
 
 

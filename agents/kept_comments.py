@@ -3,12 +3,12 @@ respondent no more than a hash, which goes when the respondent is erased."""
 
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from agents import keys
-from agents.comment_counts import ALL
+from agents.comment_counts import ALL, StoredDay
 from agents.comment_keys import RESPONSE
 from agents.comment_tables import CommentTables
 from agents.stored import decoder
@@ -27,11 +27,11 @@ _encode = msgspec.msgpack.Encoder().encode
 class Kept(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One comment as it is counted."""
 
-    day: int
+    day: StoredDay
     """The UTC day of responded_at."""
-    category: int
+    category: Annotated[int, msgspec.Meta(ge=0, le=2)]
     """As in `agents.categories`."""
-    tone: int | None
+    tone: Annotated[int, msgspec.Meta(ge=0, le=2)] | None
     """As in `agents.tones`."""
     themes: tuple[str, ...]
     segments: tuple[str, ...]

@@ -9,12 +9,12 @@ Keys of the state; a segment is dimension=value, a source partition and a chunk 
     W                                the lengths of the windows
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from agents.comment_counts import OfDay, Sums, difference
-from agents.comment_days import Days
+from agents.comment_counts import OfDay, StoredDay, Sums, difference
+from agents.comment_days import ChunkNumbers, Days
 from agents.incarnations import Incarnations
 from agents.stored import decoder
 from schemas import topics
@@ -25,6 +25,9 @@ from streams.processor import Outbox, State
 HEAD: Final = b"H"
 SOURCE_DAYS: Final = b"c"
 
+SourceNumber = Annotated[int, msgspec.Meta(ge=0, lt=1 << 16)]
+"""Of a source partition."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -32,16 +35,16 @@ class _Member(msgspec.Struct, array_like=True):
     """A source partition that has said something."""
 
     incarnation: str
-    chunks: list[int]
+    chunks: ChunkNumbers
 
 
 class _Head(msgspec.Struct, array_like=True):
-    as_of: int
+    as_of: StoredDay
     published: bool
     checked: int
     """How many changes of incarnations there had been when it was last checked for older ones."""
     sums: dict[str, list[int]]
-    members: dict[int, _Member]
+    members: dict[SourceNumber, _Member]
 
 
 _decode_head = decoder(_Head)
