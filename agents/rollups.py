@@ -102,7 +102,7 @@ class Rollups:
         self._show_gauges(segments, outbox)
         value = state.get(TICKS)
         cursor = _Cursor() if value is None else _decode_cursor(value)
-        day, changes = day_of(now), segments.changes
+        day, changes = day_of(now), segments.incarnations.changes
         if cursor.day < day or cursor.changes < changes:
             cursor = _Cursor(max(day, cursor.day), changes, "", False)
         elif cursor.done:
@@ -123,7 +123,7 @@ class Rollups:
         """Take one cell in; whether it is of the latest incarnation."""
         respondents = read_respondents(self.spans, value) if cell.day is None and value is not None else None
         responses = read_responses(value) if cell.day is not None and value is not None else [0, 0, 0]
-        if not segments.is_latest(cell.source, cell.incarnation):
+        if not segments.incarnations.is_latest(cell.source, cell.incarnation):
             return False
         # A source partition's clock may be ahead of this one's, since a record's own timestamp may be behind its clock.
         segment = segments.at(cell.segment, max(day, respondents.as_of) if respondents else day)

@@ -6,8 +6,7 @@ Keys of the state; a segment is dimension=value, a source partition and a chunk 
     M<segment>                       which source partitions have said something, and when that was last checked
     C<segment><source>               what one of them has said last about respondents
     c<segment><source><chunk>        and about the responses of 16 days
-    I<source>                        the latest incarnation of a source partition
-    N                                how many times one had another incarnation
+    I  N                             the latest incarnations, see `agents.incarnations`
     G                                segments with a gauge
     T                                how far ticks have come
     W                                the lengths of the windows, see `agents.windows`
@@ -19,7 +18,8 @@ from typing import Final
 import msgspec
 
 from agents.cells import Respondents
-from agents.stored import StateUnreadable, decimal, decoder
+from agents.incarnations import Incarnations
+from agents.stored import StateUnreadable, decoder
 from agents.tables import Tables
 from agents.windows import CHUNK_BITS, IN_CHUNK, Spans, Table
 from schemas.times import DAY_MS, LATEST_MS
@@ -30,8 +30,6 @@ DAYS: Final = b"h"
 MEMBERS: Final = b"M"
 SOURCE: Final = b"C"
 SOURCE_DAYS: Final = b"c"
-INCARNATION: Final = b"I"
-CHANGES: Final = b"N"
 GAUGED: Final = b"G"
 
 NOT_YET: Final = -1
@@ -102,6 +100,7 @@ class Segments:
     def __init__(self, spans: Spans, state: State) -> None:
         self._spans = spans
         self._state = state
+        self.incarnations = Incarnations(state)
         self._tables = Tables(spans, state, HEAD, DAYS)
         self._known: dict[str, Segment] = state.cache.setdefault(MEMBERS, {})
 
@@ -117,7 +116,7 @@ class Segments:
             segment = self._known[name] = Segment(name, self._tables.at(name, day))
             value = self._state.get(MEMBERS + name.encode())
             if value is None:
-                segment.checked = self.changes
+                segment.checked = self.incarnations.changes
             else:
                 members = _decode_members(value)
                 segment.checked = members.checked
@@ -143,33 +142,13 @@ class Segments:
             for source in segment.sources:
                 self._forget(segment, source, number)
 
-    @property
-    def changes(self) -> int:
-        """How many times a source partition has had another incarnation."""
-        return decimal(self._state.get(CHANGES) or b"0")
-
-    def is_latest(self, source: int, incarnation: str) -> bool:
-        """Whether an incarnation of a source partition is the latest one; a later one than those known is, from now on."""
-        key = INCARNATION + source.to_bytes(2, "big")
-        known = self._state.get(key)
-        if known is not None and incarnation.encode() <= known:
-            return incarnation.encode() == known
-        self._state.put(key, incarnation.encode())
-        if known is not None:
-            self._state.put(CHANGES, b"%d" % (self.changes + 1))
-        return True
-
     def drop_old(self, segment: Segment) -> bool:
         """Take out what older incarnations have said; whether there was any."""
-        changes = self.changes
+        changes = self.incarnations.changes
         if segment.checked == changes:
             return False
         segment.checked = changes
-        old = [
-            number
-            for number, source in segment.sources.items()
-            if source.incarnation.encode() != self._state.get(INCARNATION + number.to_bytes(2, "big"))
-        ]
+        old = [number for number, one in segment.sources.items() if self.incarnations.is_older(number, one.incarnation)]
         for source in old:
             for number in self._chunks(segment):
                 for offset, counts in list(self._days(segment, source, number).items()):

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from agents import cells, keys, responses, rollups, sources
+from agents import cells, incarnations, keys, responses, rollups, sources
 from agents.facts import decode_facts
 from agents.history import History
 from agents.rollups import Rollups
@@ -198,7 +198,7 @@ DECODERS: Final = (
         for processor, key in (
             (SCORING, keys.TICKS),
             (ROLLUPS, rollups.TICKS),
-            (ROLLUPS, sources.CHANGES),
+            (ROLLUPS, incarnations.CHANGES),
             (ROLLUPS, sources.GAUGED),
         )
     ),

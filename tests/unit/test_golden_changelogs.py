@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents import keys, sources
+from agents import incarnations, keys, sources
 from agents.cells import write_key, write_responses
 from agents.intake import Intake
 from agents.rollups import TICKS, Rollups
@@ -41,8 +41,8 @@ KINDS = {
         keys.TICKS, keys.FACTS, WINDOWS_KEY,
     },
     "rollups": {
-        sources.HEAD, sources.DAYS, sources.MEMBERS, sources.SOURCE, sources.SOURCE_DAYS, sources.INCARNATION, sources.CHANGES,
-        sources.GAUGED, TICKS, WINDOWS_KEY,
+        sources.HEAD, sources.DAYS, sources.MEMBERS, sources.SOURCE, sources.SOURCE_DAYS, incarnations.INCARNATION,
+        incarnations.CHANGES, sources.GAUGED, TICKS, WINDOWS_KEY,
     },
 }  # fmt: skip
 """What each agent keeps, by the first byte of its keys."""
