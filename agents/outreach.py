@@ -4,8 +4,8 @@ A case that is opened, or reopened by what its respondent says, plans a message:
 customers are written to. When it is due it is decided on (`agents.outreach_rules`), and what was decided is on record in
 `nps.outreach`: the message, or why there is none. A mail system sends it, or `npstream notify` does.
 
-What joins an open case plans none: its respondent has had a message or a reason why not, and the next word must be a person's. Nor
-does a case that somebody reopens by hand: the customer has said nothing that could be answered.
+What joins an open case plans none: its respondent has had a message or a reason why not, and the next word must be a person's.
+Nor does a case that somebody reopens by hand: the customer has said nothing that could be answered.
 
 After an outage messages may be long overdue before what happened meanwhile has been read. So a message that is found overdue
 for more than two minutes is put off once, for as long again.
@@ -33,13 +33,14 @@ from agents.announcements import traceparent
 from agents.burying import bury
 from agents.forgetting import forgotten_in
 from agents.outreach_counts import SentCounts, forget_sent
+from agents.outreach_events import begins, brief, outreach_id, read_event
 from agents.outreach_plans import Plan, Plans
 from agents.outreach_preferences import Preferences
 from agents.outreach_rules import Circumstances, FirstTouchSettings, is_address, suppression
 from schemas import topics
 from schemas.cases import Case, CaseEvent
 from schemas.cloudevents import OUTREACH, SOURCE, event_headers
-from schemas.dead_letters import Reason, Unusable
+from schemas.dead_letters import Unusable
 from schemas.erasures import respondent_hash
 from schemas.outreach import Outreach, Suppression
 from schemas.times import format_time, parse_time
@@ -49,15 +50,10 @@ ERASED: Final = b"E"
 SHARE: Final = 200
 """Messages that are decided on in one tick: to write one takes some 0.1 ms."""
 OVERDUE_MS: Final = 120_000
-"""A task that runs looks every second, and the messages of an hour's beginning take some seconds: it is late after an outage."""
-COMMENT_CHARS: Final = 500
-"""Of a comment that a template is given: enough to quote, and none fills the state."""
-ID_BYTES: Final = 12
-"""Of a message's id: so many that no two meet."""
+"""A task that runs looks every second, and all messages of a morning take some seconds: what is later is so by an outage."""
 
 _LISTED: Final = b"1"
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(CaseEvent).decode
 
 
 class FirstTouch:
@@ -117,10 +113,10 @@ class FirstTouch:
         plan = plans.get(whose)
         if plan is not None and plan.case.case_id == case.case_id:
             if case.revision >= plan.case.revision:
-                plan.case = _brief(case)
+                plan.case = brief(case)
                 plans.update(whose, plan)
             return
-        if not _begins(event) or state.get(ERASED + whose) is not None:
+        if not begins(event) or state.get(ERASED + whose) is not None:
             return
         if plan is not None:
             # At most one case of a respondent is open: the other one has come to its end.
@@ -128,7 +124,7 @@ class FirstTouch:
         at = parse_time(event.at)
         due = self._settings.hours.next(at + self._settings.delay_ms, _zone_of(case))
         trace = traceparent(record.headers)
-        planned = Plan(_outreach_id(event), _brief(case), at, due, traceparent=None if trace is None else trace[1])
+        planned = Plan(outreach_id(event), brief(case), at, due, traceparent=None if trace is None else trace[1])
         plans.put(whose, planned, due)
 
     def _circumstances(
@@ -162,38 +158,6 @@ class FirstTouch:
         _announce(plan, told, now, now, outbox)
         outbox.count("outreach", "sent")
         outbox.observe("outreach_delay_seconds", value=max(0, now - plan.at) / 1000)
-
-
-def read_event(record: Record, state: State) -> CaseEvent:
-    """The event that a record tells of. Raises `Unusable` for what is none, and for one that is not at home."""
-    try:
-        event = _decode(record.value or b"")
-        for time in (event.at, event.case.first_response_at, event.case.first_response_due):
-            if time is not UNSET:
-                parse_time(time)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at ")
-        raise Unusable(Reason.WRONG_TYPE, f"{where.strip('`').removeprefix('$.')}: {what.lower()}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unusable(Reason.NOT_JSON, "the record is no JSON") from None
-    except ValueError as error:
-        raise Unusable(Reason.BAD_TIME, str(error)) from None
-    if partition_of(event.case.account_id.encode(), state.partitions) != state.partition:
-        raise Unusable(Reason.STRAY, f"account_id: partition {record.partition} is not its home")
-    return event
-
-
-def _begins(event: CaseEvent) -> bool:
-    """Whether the respondent said something that a first message answers."""
-    return event.event == "opened" or (event.event == "reopened" and not event.by)
-
-
-def _brief(case: Case) -> Case:
-    """A case without what a message has no use for: it is kept for some minutes, and a comment may have 64 KB."""
-    last = case.responses[-1]
-    if last.comment is not UNSET:
-        last = msgspec.structs.replace(last, comment=last.comment[:COMMENT_CHARS])
-    return msgspec.structs.replace(case, responses=[last], note=UNSET)
 
 
 def _forget(record: Record, plans: Plans, preferences: Preferences, state: State) -> None:
@@ -248,10 +212,3 @@ def _told(plan: Plan, now: int, status: Literal["send", "suppressed"]) -> Outrea
 def _announce(plan: Plan, told: Outreach, now: int, timestamp: int, outbox: Outbox) -> None:
     headers = event_headers(OUTREACH, SOURCE, plan.outreach_id, now, plan.traceparent)
     outbox.send(topics.OUTREACH, told.account_id.encode(), _encode(told), timestamp, headers)
-
-
-def _outreach_id(event: CaseEvent) -> str:
-    """Follows from the event that it answers, so that a repeat has the same."""
-    case = event.case
-    cause = "\n".join((case.account_id, case.case_id, event.event, event.at, str(case.revision)))
-    return "o-" + hashlib.sha256(cause.encode()).hexdigest()[: 2 * ID_BYTES]

@@ -1,5 +1,7 @@
-"""What was sent already: when to a respondent, and how many to an account and to all on a UTC day. See `agents.outreach` for the
-keys. What is over counts no more whether it is still there or not; once a day it is swept away, in shares with a cursor.
+"""What was sent already: when to a respondent, and how many to an account and to all on a UTC day.
+
+The keys are in `agents.outreach`. What is over counts no more whether it is still there or not; once a day it is swept away, in
+shares with a cursor.
 """
 
 from typing import Final

@@ -5,8 +5,8 @@
     D<bucket><number: 4 bytes>    an entry of it: whose
     H                             no bucket before this one has entries; how many entries there are
 
-To find what is due, each bucket up to now is asked for by its name: a look at all keys of the state, every second, would cost more
-than all messages. An entry whose message was taken away meanwhile, or put off, is passed over when its time comes.
+To find what is due, each bucket up to now is asked for by its name: a look at all keys of the state, every second, would cost
+more than all messages. An entry whose message was taken away meanwhile, or put off, is passed over when its time comes.
 """
 
 from typing import Final
@@ -22,8 +22,8 @@ BUCKET: Final = b"B"
 ENTRY: Final = b"D"
 HEAD: Final = b"H"
 BUCKET_MS: Final = 10_000
-"""As exactly as messages are on time: none is early. Finer buckets are more of them to ask for after an outage: of a day there are
-8,640, which takes some ms."""
+"""As exactly as messages are on time: none is early. Finer buckets are more of them to ask for after an outage: of a day there
+are 8,640, which takes some ms."""
 MOST_BUCKETS: Final = 20_000
 """Looked at in one share."""
 _WALKED: Final = "walked"
@@ -97,8 +97,8 @@ class Plans:
             self._state.delete(PLAN + whose)
 
     def due(self, now: int, share: int) -> tuple[dict[bytes, Plan], bool]:
-        """Messages that are due at `now` in ms UTC, by respondent, in the order of their time; at most `share` entries are taken out
-        of the index for it. The messages themselves stay: `put` or `remove` them. Also whether there may be more."""
+        """Messages that are due at `now` in ms UTC, by respondent, in the order of their time, and whether there may be more.
+        At most `share` entries are taken out of the index for it; the messages themselves stay: `put` or `remove` them."""
         found: dict[bytes, Plan] = {}
         head = self._head()
         if head is None:

@@ -1,9 +1,9 @@
 """What respondents want, from `nps.preferences`: who asked for peace is sent no message.
 
-The key of a record is `account_id|respondent_id`, its partition that of the account_id. The last one counts, and a tombstone takes
-it back. One that came to another partition, or under another key, is sent to where it belongs, once, and a tombstone takes its
-place: otherwise nothing would, and an erasure would miss it. (Facts of accounts that stray are dead letters instead, decision
-0014: here a wish that is lost does more harm than one that comes home late.)
+The key of a record is `account_id|respondent_id`, its partition that of the account_id. The last one counts, and a tombstone
+takes it back. One that came to another partition, or under another key, is sent to where it belongs, once, and a tombstone
+takes its place: otherwise an erasure would miss it. (Facts of accounts that stray are dead letters instead, decision 0014: here
+a wish that is lost does more harm than one that comes home late.)
 
 Key of the state: O<hash>, a preference. All are kept, not only those that say no, since each is a record with an id that an
 erasure has to find.
