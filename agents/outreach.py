@@ -36,7 +36,7 @@ from agents.outreach_counts import SentCounts, forget_sent
 from agents.outreach_events import begins, brief, outreach_id, read_event
 from agents.outreach_plans import Plan, Plans
 from agents.outreach_preferences import Preferences
-from agents.outreach_rules import Circumstances, FirstTouchSettings, is_address, suppression
+from agents.outreach_rules import Circumstances, FirstTouchSettings, reply_address, suppression
 from schemas import topics
 from schemas.cases import Case, CaseEvent
 from schemas.cloudevents import OUTREACH, SOURCE, event_headers
@@ -86,7 +86,7 @@ class FirstTouch:
         due, more = plans.due(now, SHARE)
         for whose, plan in due.items():
             facts = self._circumstances(whose, plan, preferences, counts, state)
-            if now - plan.due > OVERDUE_MS and not plan.waited and now < facts.expires_at:
+            if now - plan.due > OVERDUE_MS and not plan.waited and now + 2 * OVERDUE_MS < facts.expires_at:
                 plan.waited = True
                 plans.put(whose, plan, now + OVERDUE_MS)
                 continue
@@ -149,9 +149,7 @@ class FirstTouch:
             outbox.count("outreach_template_errors", message.failed)
         told = _told(plan, now, "send")
         told.to = plan.case.respondent_id
-        owner = _text(plan.case.owner)
-        reply_to = owner if is_address(owner) else self._settings.reply_to
-        if reply_to:
+        if reply_to := reply_address(plan.case, self._settings.reply_to):
             told.reply_to = reply_to
         told.locale, told.template, told.subject, told.text = message.locale, message.template, message.subject, message.text
         told.expires_at = format_time(self._settings.expires(plan.first_due))

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from msgspec import UNSET
+
 from agents.outreach_hours import MessageHours
 from schemas.cases import Case, CaseState
 from schemas.outreach import Suppression
@@ -55,6 +57,11 @@ Render = Callable[[Case, int], Message]
 def is_address(text: object) -> bool:
     """Whether it is an e-mail address that any mail system takes: what is no ASCII is left to other ways."""
     return isinstance(text, str) and len(text) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(text) is not None
+
+
+def reply_address(case: Case, otherwise: str) -> str:
+    """Where an answer to a message about a case goes: to its owner, if that is an address."""
+    return case.owner if case.owner is not UNSET and is_address(case.owner) else otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 TABLE: Final = "first_touch"
 REMEMBERED_ZONES: Final = 1_000
 """Names of zones in memory: there are some 600, and accounts may name what is none."""
+NO_COMPANY: Final = "[company]"
+"""Stands for it in a preview, as long as it is not set."""
 _CLOCK: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 _URL: Final = re.compile(r"https?://[!-~]+")
 
@@ -105,7 +107,7 @@ def first_touch_templates(care: CareFile) -> "Templates":
         if not name.strip() or not name.isprintable():
             raise care.wrong(f"{TABLE}.names.{owner}", "a name is some text on one line")
     names = {owner: name.strip() for owner, name in table.names.items()}
-    words = Words(" ".join(table.company.split()), table.opt_out_url, names)
+    words = Words(" ".join(table.company.split()) or NO_COMPANY, table.opt_out_url, names)
     try:
         files = files_beside(care.folder, [_file(care, n, one).parent for n, one in enumerate(table.templates)])
         own = [_own(care, number, one, files, table.default_locale) for number, one in enumerate(table.templates)]
