@@ -5,6 +5,7 @@ nothing but what it is given (`npstream.care.touch_view`) and the files that wer
 compiled, and rendered once, when a worker starts; the same case at the same time comes to the same message.
 """
 
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ SUBJECT_CHARS: Final = 150
 """Longer ones are cut: a mail programme shows half of that."""
 TEXT_CHARS: Final = 10_000
 """Longest text: a first message has a tenth of it. Whatever a template does, it ends there."""
+_VIEW: Final = re.compile(r"npstream\.care\.touch_view\.(\w+)View object")
 
 
 class TemplateInvalid(ValueError):
@@ -206,5 +208,5 @@ def _parts(rendered: str) -> tuple[str, str]:
 
 
 def _told(error: Exception) -> str:
-    """An error in one line; what says nothing has its name."""
-    return one_line(str(error)) or type(error).__name__
+    """An error in one line, in the words of who writes templates; what says nothing has its name."""
+    return one_line(_VIEW.sub(lambda match: match[1].lower(), str(error))) or type(error).__name__

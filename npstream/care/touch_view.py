@@ -7,7 +7,6 @@ one line and of bounded length: it can neither end a subject nor pretend to be m
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from types import MappingProxyType
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -83,7 +82,7 @@ def view_of(case: Case, now: int, words: Words, zones: Callable[[str | None], tz
         "comment": one_line(said.comment, COMMENT_CHARS),
         "themes": tuple(one_line(theme) for theme in said.themes or ()),
         "consecutive": case.consecutive,
-        "segments": MappingProxyType(dict(case.segments or {})),
+        "segments": dict(case.segments or {}),
         "account": AccountView(one_line(case.account_id))
         if account is UNSET
         else AccountView(one_line(case.account_id), one_line(account.name), one_line(account.tier), account.value or 0),

@@ -111,9 +111,10 @@ def preview(
         return
     out = console()
     if message.failed:
-        out.print(Text(f"{document['file']} fails for this case: the shipped message would be sent", "bold red"))
+        told = f"{document['file']} fails for this case: the shipped message is sent instead"
+        out.print(Text(printable(told), "bold red"), soft_wrap=True)
     rows = {
-        "template": f"{message.template}, {message.locale}: {document['file']}",
+        "template": f"{message.template}, {message.locale}" + ("" if message.failed else f": {document['file']}"),
         "why": choice.why,
         "to": document["to"] or "nobody: the respondent_id is no e-mail address",
         "reply to": document["reply_to"] or "whoever it is sent from",
@@ -136,7 +137,7 @@ def opt_out(settings: Settings, account_id: str, respondent_id: str, as_json: bo
 
     It holds from when the worker has read it, also for a message that is planned already.
     """
-    _prefer(settings, Preference(account_id, respondent_id, outreach=False), as_json)
+    _prefer(settings, Preference(account_id=account_id, respondent_id=respondent_id, outreach=False), as_json)
 
 
 @command.command("opt-in")
@@ -146,7 +147,7 @@ def opt_out(settings: Settings, account_id: str, respondent_id: str, as_json: bo
 @pass_settings
 def opt_in(settings: Settings, account_id: str, respondent_id: str, as_json: bool) -> None:
     """Note that a respondent may be sent messages again."""
-    _prefer(settings, Preference(account_id, respondent_id, outreach=True), as_json)
+    _prefer(settings, Preference(account_id=account_id, respondent_id=respondent_id, outreach=True), as_json)
 
 
 @command.command("list")
