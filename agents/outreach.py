@@ -11,18 +11,12 @@ After an outage messages may be long overdue before what happened meanwhile has 
 for more than two minutes is put off once, for as long again.
 
 An erased respondent's plan, cool-down and preference go, and a list of hashes keeps out what is still on its way, or is
-replayed. That includes cases that were told of before.
+replayed.
 
-Keys of the state, besides those of plans (`agents.outreach_plans`) and preferences (`agents.outreach_preferences`):
-
-    R<hash>      when a respondent was last sent a message
-    A<account>   how many messages an account was sent on a day
-    G            how many all accounts of the partition were
-    E<hash>      an erased respondent
-    S            how far old cool-downs and days have been swept away
+Keys of the state: of plans in `agents.outreach_plans`, of what was sent in `agents.outreach_counts`, of preferences in
+`agents.outreach_preferences`, of the erased in `agents.outreach_erased`. Respondents are in keys by their hash alone.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -31,8 +25,8 @@ from msgspec import UNSET, UnsetType
 
 from agents.announcements import traceparent
 from agents.burying import bury
-from agents.forgetting import forgotten_in
 from agents.outreach_counts import SentCounts, forget_sent
+from agents.outreach_erased import ErasedList
 from agents.outreach_events import begins, brief, outreach_id, read_event
 from agents.outreach_plans import Plan, Plans
 from agents.outreach_preferences import Preferences
@@ -44,15 +38,13 @@ from schemas.dead_letters import Unusable
 from schemas.erasures import respondent_hash
 from schemas.outreach import Outreach, Suppression
 from schemas.times import format_time, parse_time
-from streams.processor import Outbox, Record, State, StreamTime, partition_of
+from streams.processor import Outbox, Record, State, StreamTime
 
-ERASED: Final = b"E"
 SHARE: Final = 200
 """Messages that are decided on in one tick: to write one takes some 0.1 ms."""
 OVERDUE_MS: Final = 120_000
 """A task that runs looks every second, and all messages of a morning take some seconds: what is later is so by an outage."""
 
-_LISTED: Final = b"1"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,21 +60,26 @@ class FirstTouch:
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         """Take over the records in order."""
-        plans, preferences = Plans(state), Preferences(state, outbox)
+        plans, erased = Plans(state), ErasedList(state)
+        preferences = Preferences(state, erased, outbox)
         for record in batch:
             if record.topic == topics.CASE_EVENTS:
                 try:
-                    self._happened(record, read_event(record, state), plans, state, now.at(record.timestamp), outbox)
+                    event = read_event(record, state)
+                    self._happened(record, event, plans, erased, now.at(record.timestamp), outbox)
                 except Unusable as error:
                     bury(record, "validate", error, outbox)
             elif record.topic == topics.PREFERENCES:
-                preferences.take(record, ERASED)
-            else:
-                _forget(record, plans, preferences, state)
+                preferences.take(record)
+            elif (whose := erased.take(record)) is not None:
+                plans.remove(whose)
+                forget_sent(whose, state)
+                preferences.forget(whose, record.timestamp)
 
     def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """Decide on what is due, and let go of what is over."""
-        plans, preferences, counts = Plans(state), Preferences(state, outbox), SentCounts(state, now)
+        plans, counts = Plans(state), SentCounts(state, now)
+        preferences = Preferences(state, ErasedList(state), outbox)
         due, more = plans.due(now, SHARE)
         for whose, plan in due.items():
             facts = self._circumstances(whose, plan, preferences, counts, state)
@@ -105,7 +102,7 @@ class FirstTouch:
         if counts.sweep(self._settings.cooldown_ms) or more:
             outbox.more = True
 
-    def _happened(self, record: Record, event: CaseEvent, plans: Plans, state: State, now: int, outbox: Outbox) -> None:
+    def _happened(self, record: Record, event: CaseEvent, plans: Plans, erased: ErasedList, now: int, outbox: Outbox) -> None:
         case = event.case
         if case.respondent_id is UNSET:
             return
@@ -116,7 +113,7 @@ class FirstTouch:
                 plan.case = brief(case)
                 plans.update(whose, plan)
             return
-        if not begins(event) or state.get(ERASED + whose) is not None:
+        if not begins(event) or erased.has(whose):
             return
         if plan is not None:
             # At most one case of a respondent is open: the other one has come to its end.
@@ -156,23 +153,6 @@ class FirstTouch:
         _announce(plan, told, now, now, outbox)
         outbox.count("outreach", "sent")
         outbox.observe("outreach_delay_seconds", value=max(0, now - plan.at) / 1000)
-
-
-def _forget(record: Record, plans: Plans, preferences: Preferences, state: State) -> None:
-    """Let go of whom a record of nps.erasures names."""
-    forgotten = forgotten_in(record)
-    if forgotten is None or partition_of(forgotten.account_id.encode(), state.partitions) != state.partition:
-        return
-    try:
-        whose = bytes.fromhex(forgotten.hashed)
-    except ValueError:
-        return
-    if len(whose) != hashlib.sha256().digest_size:
-        return
-    state.put(ERASED + whose, _LISTED)
-    plans.remove(whose)
-    forget_sent(whose, state)
-    preferences.forget(whose, record.timestamp)
 
 
 def _answered(plan: Plan) -> bool:

@@ -1,7 +1,11 @@
 """What was sent already: when to a respondent, and how many to an account and to all on a UTC day.
 
-The keys are in `agents.outreach`. What is over counts no more whether it is still there or not; once a day it is swept away, in
-shares with a cursor.
+    R<hash>      when a respondent was last sent a message
+    A<account>   how many messages an account was sent on a day
+    G            how many all accounts of the partition were
+    S            how far a day's sweep has come
+
+What is over counts no more whether it is still there or not; once a day it is swept away, in shares with a cursor.
 """
 
 from typing import Final

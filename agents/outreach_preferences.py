@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from agents.burying import bury
+from agents.outreach_erased import ErasedList
 from agents.stored import decoder
 from agents.strays import STRAY_HEADER, is_marked, never_home
 from schemas import topics
@@ -45,10 +46,11 @@ def preference_key(account_id: str, respondent_id: str) -> bytes:
 class Preferences:
     """The preferences at one task's partition."""
 
-    __slots__ = ("_outbox", "_state")
+    __slots__ = ("_erased", "_outbox", "_state")
 
-    def __init__(self, state: State, outbox: Outbox) -> None:
+    def __init__(self, state: State, erased: ErasedList, outbox: Outbox) -> None:
         self._state = state
+        self._erased = erased
         self._outbox = outbox
 
     def opted_out(self, whose: bytes) -> bool:
@@ -56,8 +58,8 @@ class Preferences:
         value = self._state.get(PREFERENCE + whose)
         return value is not None and not _decode(value).outreach
 
-    def take(self, record: Record, erased: bytes) -> None:
-        """One record of the topic. `erased`: what the state keys of erased respondents begin with."""
+    def take(self, record: Record) -> None:
+        """One record of the topic."""
         if record.value is None:
             self._take_back(record.key)
             return
@@ -65,7 +67,7 @@ class Preferences:
         try:
             fields = loads(record.value)
             stage = "validate"
-            self._keep(record, _read(fields), erased)
+            self._keep(record, _read(fields))
         except Unusable as error:
             bury(record, stage, error, self._outbox, STRAY_HEADER)
 
@@ -78,13 +80,13 @@ class Preferences:
         self._state.delete(PREFERENCE + whose)
         self._send(preference_key(wish.account_id, wish.respondent_id), None, wish.account_id, timestamp)
 
-    def _keep(self, record: Record, wanted: Preference, erased: bytes) -> None:
+    def _keep(self, record: Record, wanted: Preference) -> None:
         account, key = wanted.account_id.encode(), preference_key(wanted.account_id, wanted.respondent_id)
         if partition_of(account, self._state.partitions) != self._state.partition or record.key != key:
             self._send_home(record, key, wanted.account_id)
             return
         whose = bytes.fromhex(respondent_hash(wanted.account_id, wanted.respondent_id))
-        if self._state.get(erased + whose) is not None:
+        if self._erased.has(whose):
             self._send(key, None, wanted.account_id, record.timestamp)
             return
         self._state.put(PREFERENCE + whose, _encode(_Wish(wanted.account_id, wanted.respondent_id, wanted.outreach)))
