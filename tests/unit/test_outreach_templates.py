@@ -21,6 +21,7 @@ from npstream.zones import zone_named
 from schemas.cases import Case, CaseAccount, CaseResponse
 from schemas.examples import EXAMPLES
 from schemas.times import format_time, parse_time
+from tests.golden_files import check_golden
 from tests.unit.test_outreach import HOUR, MINUTE, START
 
 LOCALES = ("en", "de", "fr", "es")
@@ -171,10 +172,33 @@ def test_a_shipped_message_is_signed_and_lets_one_go(severity: str, locale: str)
     assert "!" not in text
 
 
-def test_two_files_of_one_language_say_the_same_due_time() -> None:
-    for locale, words in {"en": "today", "de": "noch heute", "fr": "dès aujourd’hui", "es": "hoy mismo"}.items():
+@pytest.mark.parametrize("locale", LOCALES)
+def test_what_customers_read(locale: str) -> None:
+    said = CaseResponse(response_id="r-1", score=3, responded_at=CASE.opened_at)
+    little = case(owner=UNSET, account=UNSET, segments=UNSET, first_response_due=UNSET, responses=[said])
+    read = {}
+    for severity in SEVERITIES:
+        for name, templates, one in (("all is known", SHIPPED, CASE), ("little is known", shipped(), little)):
+            message = templates.render(msgspec.structs.replace(one, severity=severity, locale=locale), START)
+            read[f"{severity}, {name}"] = [message.subject, "", *message.text.split("\n")]
+    check_golden(f"first_touch/{locale}.json", read)
+
+
+@pytest.mark.parametrize(
+    ("due", "words"),
+    [
+        ("2026-03-02T17:00:00.000Z", ("today", "noch heute", "dès aujourd’hui", "hoy mismo")),
+        ("2026-03-03T17:00:00.000Z", ("by tomorrow", "bis morgen", "d’ici demain", "a más tardar mañana")),
+        ("2026-03-05T17:00:00.000Z", ("by Thursday", "bis Donnerstag", "d’ici jeudi", "a más tardar el jueves")),
+        ("2026-03-08T17:00:00.000Z", ("by Sunday", "bis Sonntag", "d’ici dimanche", "a más tardar el domingo")),
+        ("2026-03-12T17:00:00.000Z", ("as soon as possible", "so bald wie möglich", "dès que possible", "lo antes posible")),
+    ],
+)
+def test_all_languages_promise_the_same_day(due: str, words: tuple[str, ...]) -> None:
+    for locale, promise in zip(LOCALES, words, strict=True):
         for severity in SEVERITIES:
-            assert words in SHIPPED.render(case(severity=severity, locale=locale), START).text
+            text = SHIPPED.render(case(severity=severity, locale=locale, first_response_due=due), START).text
+            assert promise in text
 
 
 # What templates are given
