@@ -1,0 +1,164 @@
+"""Mail by SMTP submission: alerts to those who look after customers, and first messages to respondents.
+
+The Message-ID follows from the delivery's id, so that a mailbox that knows repeats shows one. A server's 4xx is asked again,
+its 5xx is for good (RFC 5321, 4.2.1). Auto-Submitted keeps automatic replies away (RFC 3834).
+"""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import aiosmtplib
+from aiosmtplib import (
+    SMTPException,
+    SMTPNotSupported,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
+from msgspec import UNSET
+
+from npstream.care.sinks import ADDRESS, EmailTable
+from npstream.notifying.answers import Away, Refused, Taken, shortened
+from npstream.notifying.orders import Order
+from npstream.notifying.sinks.telling import account_line, cut, item_lines, minute, more_line, one_line, over
+from schemas.alerts import Alert
+from schemas.outreach import Outreach
+
+ACCEPTED: Final = 250
+SUBJECT_CHARS: Final = 200
+_LOCAL: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""Ids that stand in a Message-ID as they are."""
+_LANGUAGE: Final = re.compile(r"[A-Za-z0-9-]{1,35}")
+
+
+class MailSink:
+    """Hands mail to one server, a connection for each."""
+
+    def __init__(self, name: str, table: EmailTable, folder: Path) -> None:
+        """`folder`: where its ca_file is looked for. Raises OSError, ssl.SSLError for one that cannot be read."""
+        self.name = name
+        self._table = table
+        self._context = None
+        if table.tls != "none":
+            ca_file = str(folder / table.ca_file) if table.ca_file else None
+            self._context = ssl.create_default_context(cafile=ca_file)
+
+    async def deliver(self, order: Order, now_ms: int) -> Taken:
+        """See `npstream.notifying.delivering.Sink`."""
+        table = self._table
+        try:
+            refused, _ = await aiosmtplib.send(
+                mail(order, table),
+                sender=table.sender,
+                hostname=table.host,
+                port=table.port,
+                username=table.username or None,
+                password=str(table.password) or None,
+                timeout=table.timeout_s,
+                use_tls=table.tls == "tls",
+                start_tls=table.tls == "starttls",
+                tls_context=self._context,
+            )
+        except (SMTPException, OSError, ValueError) as error:
+            raise judged(error) from error
+        note = f"{len(refused)} of {len(refused) + 1} or more recipients were refused" if refused else ""
+        return Taken(ACCEPTED, note)
+
+
+def judged(error: Exception) -> Away | Refused:
+    """What an error of the mail library means."""
+    match error:
+        case SMTPRecipientsRefused(recipients=recipients):
+            codes = [one.code for one in recipients]
+            passing = [code for code in codes if code < 500]
+            said = f"refuses all recipients: {shortened(', '.join(f'{one.code} {one.message}' for one in recipients))}"
+            return Away(said, passing[0]) if passing else Refused(said, codes[0] if codes else None)
+        case SMTPResponseException(code=code, message=message):
+            said = f"answers {code}: {shortened(message)}"
+            if 400 <= code < 500:
+                return Away(said, code, of_sink=code == 421)
+            return Refused(said, code) if code >= 500 else Away(said, None, of_sink=True)
+        case SMTPNotSupported():
+            return Refused(f"cannot do what is asked for: {shortened(str(error))}")
+        case SMTPServerDisconnected() | OSError() | asyncio.TimeoutError():
+            return Away(f"does not answer ({type(error).__name__})", of_sink=True)
+        case ValueError():
+            return Refused(f"this is no mail: {shortened(str(error))}")
+        case _:
+            return Away(f"does not answer ({type(error).__name__})", of_sink=True)
+
+
+def mail(order: Order, table: EmailTable) -> EmailMessage:
+    """The message. Raises Refused where there is nobody to send it to."""
+    message = EmailMessage(policy=SMTP)
+    message["From"] = table.sender
+    domain = table.sender.rpartition("@")[2]
+    content = order.content
+    if isinstance(content, Outreach):
+        text = _first_touch(message, content)
+    else:
+        recipients = list(_recipients(content, table))
+        if not recipients:
+            raise Refused("there is nobody to send it to: the sink has no to, and no owner is an address")
+        message["To"] = ", ".join(recipients)
+        state = "resolved" if content.status == "resolved" else content.severity
+        message["Subject"] = cut(f"[{state}] {one_line(content.title)}", SUBJECT_CHARS)
+        thread = f"<{_local(content.dedup_key)}@{domain}>"
+        message["References"] = thread  # nobody has sent it; but mail programs put together what refers to the same
+        text = _told(content)
+    message["Message-ID"] = f"<{_local(order.delivery_id)}@{domain}>"
+    message["Date"] = format_datetime(datetime.fromtimestamp(order.created_ms // 1000, UTC))
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text)
+    return message
+
+
+def _first_touch(message: EmailMessage, outreach: Outreach) -> str:
+    if outreach.to is UNSET or not ADDRESS.fullmatch(outreach.to):
+        raise Refused("there is nobody to send it to: `to` is no address")
+    if outreach.text is UNSET or outreach.subject is UNSET:
+        raise Refused("there is nothing to send: it has no subject, or no text")
+    message["To"] = outreach.to
+    if outreach.reply_to is not UNSET and ADDRESS.fullmatch(outreach.reply_to):
+        message["Reply-To"] = outreach.reply_to
+    if outreach.locale is not UNSET and _LANGUAGE.fullmatch(outreach.locale):
+        message["Content-Language"] = outreach.locale
+    message["Subject"] = cut(one_line(outreach.subject), SUBJECT_CHARS)
+    return outreach.text
+
+
+def _recipients(alert: Alert, table: EmailTable) -> Iterator[str]:
+    """Each once, in order."""
+    seen: set[str] = set()
+    owners = [item.owner for item in alert.items if item.owner is not UNSET]
+    if not owners and alert.account is not UNSET and alert.account.owner is not UNSET:
+        owners = [alert.account.owner]
+    for address in [*table.to, *(owners if table.to_owner else [])]:
+        if ADDRESS.fullmatch(address) and address.lower() not in seen:
+            seen.add(address.lower())
+            yield address
+
+
+def _told(alert: Alert) -> str:
+    lines = [one_line(alert.title), ""]
+    for item in alert.items:
+        state = "over" if over(alert, item) else item.severity
+        lines.append(f"{minute(item.starts_at)}  {state}  {one_line(item.headline)}")
+        lines += [f"    {line}" for line in item_lines(item)]
+    lines += [more_line(alert)] if alert.more else []
+    lines += ["", f"Account: {account_line(alert)}", f"Route {alert.route}, delivery {alert.delivery_id}"]
+    return "\n".join(lines) + "\n"
+
+
+def _local(name: str) -> str:
+    """As the part of a Message-ID before the @."""
+    return name if _LOCAL.fullmatch(name) else sha256(name.encode()).hexdigest()[:40]
