@@ -6,10 +6,10 @@ Alertmanager's resolve_timeout, 5 minutes by default; with one it is until then,
 Source: Alertmanager's api/v2/openapi.yaml, postableAlert.
 """
 
+from base64 import b64encode
 from typing import Final
 from urllib.parse import quote
 
-from aiohttp import BasicAuth
 from msgspec import UNSET
 
 from npstream.care.sinks import AlertmanagerTable
@@ -39,7 +39,7 @@ def alertmanager(table: AlertmanagerTable) -> Making:
     if table.token:
         headers["Authorization"] = f"Bearer {table.token}"
     elif table.username:
-        headers["Authorization"] = BasicAuth(table.username, str(table.password), "utf-8").encode()
+        headers["Authorization"] = "Basic " + b64encode(f"{table.username}:{table.password}".encode()).decode()
 
     def make(order: Order, now_ms: int) -> Request:
         alert = alert_of(order, "alertmanager")

@@ -4,7 +4,6 @@ The Message-ID follows from the delivery's id, so that a mailbox that knows repe
 its 5xx is for good (RFC 5321, 4.2.1). Auto-Submitted keeps automatic replies away (RFC 3834).
 """
 
-import asyncio
 import re
 import ssl
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -22,21 +20,18 @@ from aiosmtplib import (
     SMTPNotSupported,
     SMTPRecipientsRefused,
     SMTPResponseException,
-    SMTPServerDisconnected,
 )
 from msgspec import UNSET
 
 from npstream.care.sinks import ADDRESS, EmailTable
 from npstream.notifying.answers import Away, Refused, Taken, shortened
 from npstream.notifying.orders import Order
-from npstream.notifying.sinks.telling import account_line, cut, item_lines, minute, more_line, one_line, over
+from npstream.notifying.sinks.telling import account_line, cut, item_lines, minute, more_line, one_line, over, plain_id
 from schemas.alerts import Alert
 from schemas.outreach import Outreach
 
 ACCEPTED: Final = 250
 SUBJECT_CHARS: Final = 200
-_LOCAL: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-"""Ids that stand in a Message-ID as they are."""
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9-]{1,35}")
 
 
@@ -89,7 +84,7 @@ def judged(error: Exception) -> Away | Refused:
             return Refused(said, code) if code >= 500 else Away(said, None, of_sink=True)
         case SMTPNotSupported():
             return Refused(f"cannot do what is asked for: {shortened(str(error))}")
-        case SMTPServerDisconnected() | OSError() | asyncio.TimeoutError():
+        case OSError():
             return Away(f"does not answer ({type(error).__name__})", of_sink=True)
         case ValueError():
             return Refused(f"this is no mail: {shortened(str(error))}")
@@ -112,10 +107,10 @@ def mail(order: Order, table: EmailTable) -> EmailMessage:
         message["To"] = ", ".join(recipients)
         state = "resolved" if content.status == "resolved" else content.severity
         message["Subject"] = cut(f"[{state}] {one_line(content.title)}", SUBJECT_CHARS)
-        thread = f"<{_local(content.dedup_key)}@{domain}>"
+        thread = f"<{plain_id(content.dedup_key)}@{domain}>"
         message["References"] = thread  # nobody has sent it; but mail programs put together what refers to the same
         text = _told(content)
-    message["Message-ID"] = f"<{_local(order.delivery_id)}@{domain}>"
+    message["Message-ID"] = f"<{plain_id(order.delivery_id)}@{domain}>"
     message["Date"] = format_datetime(datetime.fromtimestamp(order.created_ms // 1000, UTC))
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
@@ -153,12 +148,7 @@ def _told(alert: Alert) -> str:
     for item in alert.items:
         state = "over" if over(alert, item) else item.severity
         lines.append(f"{minute(item.starts_at)}  {state}  {one_line(item.headline)}")
-        lines += [f"    {line}" for line in item_lines(item)]
+        lines += [f"    {line}" for line in item_lines(alert, item)]
     lines += [more_line(alert)] if alert.more else []
     lines += ["", f"Account: {account_line(alert)}", f"Route {alert.route}, delivery {alert.delivery_id}"]
     return "\n".join(lines) + "\n"
-
-
-def _local(name: str) -> str:
-    """As the part of a Message-ID before the @."""
-    return name if _LOCAL.fullmatch(name) else sha256(name.encode()).hexdigest()[:40]

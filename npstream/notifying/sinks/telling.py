@@ -1,6 +1,8 @@
 """An alert in words, for people."""
 
+import re
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Final
 
 from msgspec import UNSET
@@ -13,6 +15,7 @@ COMMENT_CHARS: Final = 600
 """Of a comment, as much is shown: a paragraph. The whole of it is with the case."""
 CLOSED: Final = ("resolved", "expired", "withdrawn")
 """States of cases that nothing is to be done about any more."""
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def alert_of(order: Order, kind: str) -> Alert:
@@ -41,7 +44,7 @@ def account_line(alert: Alert) -> str:
     return ", ".join([name, *facts])
 
 
-def item_lines(item: AlertItem) -> Iterator[str]:
+def item_lines(alert: Alert, item: AlertItem) -> Iterator[str]:
     """What there is to know of one thing, beside its headline."""
     if item.comment is not UNSET and item.comment not in item.headline:
         yield f'"{cut(one_line(item.comment), COMMENT_CHARS)}"'
@@ -52,6 +55,8 @@ def item_lines(item: AlertItem) -> Iterator[str]:
     about += [f"themes {', '.join(item.themes)}"] if item.themes else []
     if about:
         yield "; ".join(about)
+    if over(alert, item):
+        return
     due = [
         f"{what} by {minute(time)}"
         for what, time in (("first response", item.first_response_due), ("resolution", item.resolution_due))
@@ -64,6 +69,11 @@ def item_lines(item: AlertItem) -> Iterator[str]:
 def more_line(alert: Alert) -> str:
     """What is not listed; empty if all is."""
     return f"and {alert.more} more" if alert.more else ""
+
+
+def plain_id(name: str) -> str:
+    """An id that may stand in header fields: itself, or a hash of it."""
+    return name if _PLAIN.fullmatch(name) else sha256(name.encode()).hexdigest()[:40]
 
 
 def minute(time: str) -> str:

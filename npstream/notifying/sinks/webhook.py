@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from npstream.care.sinks import WebhookTable
 from npstream.notifying.orders import Order
 from npstream.notifying.sinks.http import Making, Request
-from npstream.notifying.sinks.telling import alert_of
+from npstream.notifying.sinks.telling import alert_of, plain_id
 from schemas.cloudevents import ALERT
 
 
@@ -23,11 +23,12 @@ def webhook(table: WebhookTable) -> Making:
     def make(order: Order, now_ms: int) -> Request:
         alert = alert_of(order, "webhook")
         body = msgspec.json.encode({"type": ALERT, "timestamp": alert.created_at, "data": alert})
+        identity = plain_id(order.delivery_id)
         moment = datetime.fromtimestamp(now_ms // 1000, UTC)
         headers = {
-            "webhook-id": order.delivery_id,
+            "webhook-id": identity,
             "webhook-timestamp": str(now_ms // 1000),
-            "webhook-signature": signing.sign(order.delivery_id, moment, body.decode()),
+            "webhook-signature": signing.sign(identity, moment, body.decode()),
         }
         return Request(url, body, headers)
 
