@@ -51,8 +51,9 @@ class MailSink:
         """See `npstream.notifying.delivering.Sink`."""
         table = self._table
         try:
+            message = mail(order, table)
             refused, _ = await aiosmtplib.send(
-                mail(order, table),
+                message,
                 sender=table.sender,
                 hostname=table.host,
                 port=table.port,
@@ -65,7 +66,7 @@ class MailSink:
             )
         except (SMTPException, OSError, ValueError) as error:
             raise judged(error) from error
-        note = f"{len(refused)} of {len(refused) + 1} or more recipients were refused" if refused else ""
+        note = f"{len(refused)} of {len(message['To'].addresses)} recipients refused" if refused else ""
         return Taken(ACCEPTED, note)
 
 
@@ -89,7 +90,7 @@ def judged(error: Exception) -> Away | Refused:
         case ValueError():
             return Refused(f"this is no mail: {shortened(str(error))}")
         case _:
-            return Away(f"does not answer ({type(error).__name__})", of_sink=True)
+            return Away(f"cannot be used: {shortened(str(error))}", of_sink=True)
 
 
 def mail(order: Order, table: EmailTable) -> EmailMessage:
