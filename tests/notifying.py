@@ -159,5 +159,5 @@ class Desk:
 async def until(condition: Callable[[], object]) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions of many kinds, none of which tells
             await asyncio.sleep(0.001)

@@ -1,12 +1,12 @@
 """What sinks say, and after how long they are asked again."""
 
+from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npstream.notifying import answers
 from npstream.notifying.answers import (
     ERROR_CHARS,
     FIRST_PAUSE_S,
@@ -14,6 +14,7 @@ from npstream.notifying.answers import (
     LONGEST_RETRY_AFTER_S,
     Away,
     Refused,
+    Taken,
     judge,
     pause,
     seconds_of,
@@ -34,18 +35,13 @@ STATUSES = """
     ("status", "meant"), [(int(status), meant) for status, meant in zip(*[iter(STATUSES.split())] * 2, strict=True)]
 )
 def test_what_a_status_means(status: int, meant: str) -> None:
-    try:
-        taken = judge(status, "sorry")
-    except Away as away:
-        found = "busy" if away.of_sink else "again"
-        assert (away.status, str(away)) == (status, f"answers {status}: sorry")
-    except Refused as refused:
-        found = "refused"
-        assert (refused.status, str(refused)) == (status, f"answers {status}: sorry")
-    else:
-        found = "taken"
-        assert taken.status == status
-    assert found == meant
+    if meant == "taken":
+        assert judge(status, "sorry") == Taken(status)
+        return
+    with pytest.raises(Refused if meant == "refused" else Away, match=f"answers {status}: sorry") as raised:
+        judge(status, "sorry")
+    assert raised.value.status == status
+    assert getattr(raised.value, "of_sink", None) == {"refused": None, "again": False, "busy": True}[meant]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +99,5 @@ def test_what_is_recorded_is_one_printable_line(text: str) -> None:
 
 
 def test_dates_of_retry_after_are_those_of_http() -> None:
-    from datetime import UTC, datetime
-
     moment = datetime.fromtimestamp(NOW / 1000 + 10, UTC).replace(microsecond=0)
     assert seconds_of(format_datetime(moment, usegmt=True), NOW) == pytest.approx(9.5)
-    assert answers.ASK_AGAIN == (408, 425, 429)

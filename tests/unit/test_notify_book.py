@@ -86,7 +86,9 @@ async def test_a_write_is_outcomes_and_the_offset() -> None:
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
-@pytest.mark.parametrize("error", [KafkaConnectionError(), TimeoutError(), ProducerFenced(), AssertionError("state"), UnknownError()])
+@pytest.mark.parametrize(
+    "error", [KafkaConnectionError(), TimeoutError(), ProducerFenced(), AssertionError("state"), UnknownError()]
+)
 async def test_what_has_an_unknown_outcome_is_written_once(error: Exception, carried_out: bool) -> None:
     log = Log()
     book = BookOfLog(log)

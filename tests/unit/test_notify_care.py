@@ -10,6 +10,7 @@ import pytest
 from npstream.care.file import CareFile, read_care
 from npstream.care.sinks import (
     KINDS,
+    AlertmanagerTable,
     EmailTable,
     PagerDutyTable,
     SlackTable,
@@ -103,10 +104,14 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "words"), MISTAKES)
 def test_mistakes_are_one_line_that_shows_no_secret(tmp_path: Path, text: str, words: str) -> None:
     environ: Mapping[str, str] = {"BAD_URL": PLANTED}
-    with pytest.raises(SettingsError) as raised:
+
+    def read() -> None:
         given = care(tmp_path, text)
         open_sinks(given, environ)
         outreach_sink(given)
+
+    with pytest.raises(SettingsError) as raised:
+        read()
     message = str(raised.value)
     assert words in message
     assert len(message.splitlines()) == 1
@@ -168,5 +173,5 @@ def test_the_file_that_is_shown_is_one(tmp_path: Path) -> None:
 
 def test_every_field_is_documented() -> None:
     told = set(re.findall(r"`(\w+)`", PAGE))
-    for table in (SlackTable, PagerDutyTable, WebhookTable, EmailTable):
+    for table in (AlertmanagerTable, SlackTable, PagerDutyTable, WebhookTable, EmailTable):
         assert set(table.__struct_fields__) <= told, table

@@ -227,13 +227,16 @@ ALERTS = st.lists(
 def test_every_alert_has_one_end_whatever_the_sink_does(
     alerts: list[tuple[str, str, int, bool]], sizes: list[int], committed: int
 ) -> None:
-    """However records come, whatever fails: each of ours is recorded once, in order of its account, and offsets never go back."""
+    """However records come and whatever fails: each of ours is recorded once, in its account's order; offsets never go back."""
 
     async def play() -> None:
         async with stage(StandInBook(committed=committed)) as here:
             records = []
             for offset, (account, sink, failures, refused) in enumerate(alerts):
-                here.desk.sink.answers[f"d-{offset}"] = [*[BUSY] * failures, *([Refused("answers 400", 400)] if refused else [])]
+                here.desk.sink.answers[f"d-{offset}"] = [
+                    *[BUSY] * failures,
+                    *([Refused("answers 400", 400)] if refused else []),
+                ]
                 records.append(came(offset, f"d-{offset}", sink=sink, account=account))
             rest, turn = records, 0
             while rest:

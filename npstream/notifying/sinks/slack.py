@@ -65,7 +65,10 @@ def _blocks(alert: Alert) -> list[dict[str, object]]:
 
 def _item(alert: Alert, item: AlertItem) -> str:
     sign = DONE if over(alert, item) else SIGNS[item.severity]
-    lines = [f"{sign} {escaped(cut(item.headline, HEADLINE_CHARS))}", *(f"> {escaped(line)}" for line in item_lines(alert, item))]
+    lines = [
+        f"{sign} {escaped(cut(item.headline, HEADLINE_CHARS))}",
+        *(f"> {escaped(line)}" for line in item_lines(alert, item)),
+    ]
     return "\n".join(lines)
 
 
