@@ -98,7 +98,7 @@ async def run_notify(settings: Settings, sinks: Mapping[str, AnyTable], first_to
     async with AsyncExitStack() as stack:
         server, thread = _serve(settings, registry)
         stack.callback(_stop_serving, server, thread)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         deliverings = {name: _delivering(name, table, session, folder, metrics) for name, table in sinks.items()}
         lanes = []
         for plan in planned(settings, sinks, first_touch, metrics):
@@ -191,7 +191,9 @@ async def _left(consumer: Any) -> None:
 async def _run(lanes: list[Lane], stop: asyncio.Event) -> None:
     """Until all have ended after a request to; what ends one of them ends all."""
     running = [asyncio.create_task(lane.run(stop)) for lane in lanes]
-    await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+    asked = asyncio.create_task(stop.wait())
+    await asyncio.wait({*running, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
     stop.set()
     await asyncio.wait(running, timeout=FORCED_END_S)
     for one in running:
