@@ -30,33 +30,46 @@ class Taken:
     """What is worth knowing all the same."""
 
 
-class Away(Exception):
-    """The sink does not take it now; asking again may help."""
+class NotTaken(Exception):
+    """The sink has not taken it. The message is recorded; `brief` is logged: it is without the sink's own words, which
+    may name a person."""
 
-    def __init__(self, message: str, status: int | None = None, pause_s: float | None = None, of_sink: bool = False) -> None:
-        """`pause_s`: how long the sink wants to be left alone. `of_sink`: it would have said so to anything."""
+    def __init__(self, message: str, status: int | None = None, brief: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.brief = brief or message
+
+
+class Away(NotTaken):
+    """The sink does not take it now; asking again may help."""
+
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,
+        pause_s: float | None = None,
+        of_sink: bool = False,
+        brief: str = "",
+    ) -> None:
+        """`pause_s`: how long the sink wants to be left alone. `of_sink`: it would have said so to anything."""
+        super().__init__(message, status, brief)
         self.pause_s = pause_s
         self.of_sink = of_sink
 
 
-class Refused(Exception):
+class Refused(NotTaken):
     """The sink will never take it."""
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def judge(status: int, text: str = "", retry_after: str | None = None, now_ms: int = 0) -> Taken:
     """What an HTTP status means; `text` is the beginning of the answer. Raises Away, Refused."""
     if 200 <= status < 300:
         return Taken(status)
-    said = f"answers {status}" + (f": {shortened(text)}" if text.strip() else "")
+    brief = f"answers {status}"
+    said = brief + (f": {shortened(text)}" if text.strip() else "")
     if status in ASK_AGAIN or status >= 500:
-        raise Away(said, status, seconds_of(retry_after, now_ms), status in BUSY)
-    raise Refused(said, status)
+        raise Away(said, status, seconds_of(retry_after, now_ms), status in BUSY, brief)
+    raise Refused(said, status, brief)
 
 
 def seconds_of(retry_after: str | None, now_ms: int) -> float | None:

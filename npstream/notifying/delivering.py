@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from npstream import clock
-from npstream.notifying.answers import Away, Refused, Taken, pause
+from npstream.notifying.answers import Away, NotTaken, Refused, Taken, pause
 from npstream.notifying.gate import Gate
 from npstream.notifying.metrics import NotifyMetrics
 from npstream.notifying.orders import Order
@@ -102,9 +102,9 @@ class Delivering:
                 strikes += 1
             answers = self._gate.answers
             if strikes >= STRIKES:
-                return self._failed(order, number, result, f"{result}, {STRIKES} times while others were taken")
+                return self._failed(order, number, _given_up(result, f"{STRIKES} times while others were taken"))
             if self._now() - first >= self._give_up_after_s:
-                return self._failed(order, number, result, f"{result}, for {self._give_up_after_s:g} s")
+                return self._failed(order, number, _given_up(result, f"for {self._give_up_after_s:g} s"))
             self._metrics.ended(self.sink.name, "retrying")
             progress.failed.append(Attempt("retrying", number, self._now_ms(), result.status, str(result)))
             news()
@@ -128,10 +128,11 @@ class Delivering:
         except Refused as refused:
             if refused.status is not None:
                 self._gate.answered()
-            return self._failed(order, number, refused, str(refused))
+            return self._failed(order, number, refused)
         except Exception as error:
             # Whatever it is, it is about this one: the others are to be delivered.
-            return self._failed(order, number, error, f"{type(error).__name__}: {error}")
+            fault = NotTaken(f"{type(error).__name__}: {error}", None, f"a fault of ours, {type(error).__name__}")
+            return self._failed(order, number, fault)
         finally:
             progress.attempting = False
             self._metrics.attempted(self.sink.name, self._now() - began)
@@ -140,15 +141,17 @@ class Delivering:
         self._metrics.delivered(self.sink.name, (ended.at_ms - order.caused_ms) / 1000)
         return ended
 
-    def _failed(self, order: Order, number: int, cause: Exception, error: str) -> Attempt:
-        if error != self._told:
+    def _failed(self, order: Order, number: int, cause: NotTaken) -> Attempt:
+        if cause.brief != self._told:
             # A wrong address or token fails each delivery in the same way: once is enough.
-            logger.warning("sink %s: a delivery failed and is a dead letter: %s", self.sink.name, error)
-            self._told = error
-        status = getattr(cause, "status", None)
-        told = cause if str(cause) == error else type(cause)(error)
-        return self._ended(order, Attempt("failed", number, self._now_ms(), status, error, told))
+            logger.warning("sink %s: a delivery failed and is a dead letter: %s", self.sink.name, cause.brief)
+            self._told = cause.brief
+        return self._ended(order, Attempt("failed", number, self._now_ms(), cause.status, str(cause), cause))
 
     def _ended(self, order: Order, attempt: Attempt) -> Attempt:
         self._metrics.ended(self.sink.name, attempt.outcome)
         return attempt
+
+
+def _given_up(away: Away, after: str) -> NotTaken:
+    return NotTaken(f"{away}, {after}", away.status, f"{away.brief}, {after}")

@@ -73,7 +73,7 @@ class Gate:
         if passed != self._failures:
             return
         if self.is_up:
-            logger.warning("sink %s %s; deliveries wait, and one at a time asks again", self._sink, away)
+            logger.warning("sink %s %s; deliveries wait, and one at a time asks again", self._sink, away.brief)
             self._down_since = self._now()
             self._metrics.is_up(self._sink, False)
             self._back.clear()

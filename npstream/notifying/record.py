@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET
 
-from npstream.notifying.answers import shortened
+from npstream.notifying.answers import NotTaken, shortened
 from npstream.notifying.orders import Order
 from npstream.raw_record import RawRecord
 from schemas import topics
@@ -31,7 +31,7 @@ class Attempt:
     at_ms: int
     status: int | None = None
     error: str = ""
-    cause: Exception | None = None
+    cause: NotTaken | None = None
     """What failed it."""
 
 

@@ -185,6 +185,16 @@ async def test_one_refused_recipient_of_several_is_noted() -> None:
     assert mailbox.recipients == [["csm@vendor.example"]]
 
 
+async def test_what_is_recorded_and_logged_of_a_refusal_names_nobody() -> None:
+    mailbox = Mailbox()
+    mailbox.refused["csm@vendor.example"] = "550 <csm@vendor.example>: unknown"
+    async with mail_server(mailbox) as port:
+        with pytest.raises(Refused) as raised:
+            await send(port)
+    assert str(raised.value) == "refuses all recipients: 550 <***>: unknown"
+    assert raised.value.brief == "refuses all recipients (550)"
+
+
 async def test_a_server_that_is_not_there_is_away() -> None:
     with pytest.raises(Away, match="does not answer") as raised:
         await send(1)

@@ -26,11 +26,14 @@ from msgspec import UNSET
 from npstream.care.sinks import ADDRESS, EmailTable
 from npstream.notifying.answers import Away, Refused, Taken, shortened
 from npstream.notifying.orders import Order
+from npstream.notifying.sinks.http import HIDDEN
 from npstream.notifying.sinks.telling import account_line, cut, item_lines, minute, more_line, one_line, over, plain_id
 from schemas.alerts import Alert
 from schemas.outreach import Outreach
 
 ACCEPTED: Final = 250
+CLOSING: Final = 421
+"""The server is going, whatever it is sent."""
 SUBJECT_CHARS: Final = 200
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9-]{1,35}")
 
@@ -76,19 +79,22 @@ def judged(error: Exception) -> Away | Refused:
         case SMTPRecipientsRefused(recipients=recipients):
             codes = [one.code for one in recipients]
             passing = [code for code in codes if code < 500]
-            said = f"refuses all recipients: {shortened(', '.join(f'{one.code} {one.message}' for one in recipients))}"
-            return Away(said, passing[0]) if passing else Refused(said, codes[0] if codes else None)
+            # Without addresses: what is recorded is kept longer than a respondent may want.
+            said = ", ".join(f"{one.code} {one.message.replace(one.recipient, HIDDEN)}" for one in recipients)
+            said, brief = f"refuses all recipients: {shortened(said)}", f"refuses all recipients ({codes[0]})"
+            return Away(said, passing[0], brief=brief) if passing else Refused(said, codes[0], brief)
         case SMTPResponseException(code=code, message=message):
-            said = f"answers {code}: {shortened(message)}"
+            brief = f"answers {code}"
+            said = f"{brief}: {shortened(message)}"
             if 400 <= code < 500:
-                return Away(said, code, of_sink=code == 421)
-            return Refused(said, code) if code >= 500 else Away(said, None, of_sink=True)
+                return Away(said, code, of_sink=code == CLOSING, brief=brief)
+            return Refused(said, code, brief) if code >= 500 else Away(said, None, of_sink=True, brief=brief)
         case SMTPNotSupported():
-            return Refused(f"cannot do what is asked for: {shortened(str(error))}")
+            return Refused(f"cannot do what is asked for: {shortened(str(error))}", None, "cannot do what is asked for")
         case OSError():
             return Away(f"does not answer ({type(error).__name__})", of_sink=True)
         case ValueError():
-            return Refused(f"this is no mail: {shortened(str(error))}")
+            return Refused(f"this is no mail: {shortened(str(error))}", None, "this is no mail")
         case _:
             return Away(f"cannot be used: {shortened(str(error))}", of_sink=True)
 
