@@ -14,7 +14,17 @@ from npstream.broker import HOST, free_port
 from npstream.child import Child
 from tests.integration.workers import ROOT, until
 
-OURS = ROOT / ".alertmanager" / "usr" / "bin" / "prometheus-alertmanager"
+OURS = ROOT / ".alertmanager"
+"""What is in Debian's package, not installed."""
+BINARY = Path("usr/bin/prometheus-alertmanager")
+TEMPLATES = Path("/usr/share/prometheus/alertmanager/default.tmpl")
+"""Where Debian's looks for its templates, and nowhere else."""
+UNPACKED = (
+    "unshare", "--map-root-user", "--mount", "sh", "-c",
+    f'mount -t overlay overlay -o "lowerdir={OURS}/usr/share:/usr/share" /usr/share && exec setpriv --pdeathsig KILL "$0" "$@"',
+)  # fmt: skip
+"""Runs a command that sees them there though they are not: in a view of the file system of its own, which needs no root. It
+ends with us all the same: a new view forgets what `Child` has asked for."""
 NAMES = ("prometheus-alertmanager", "alertmanager")
 """What Debian calls it, and what its makers do."""
 START_TIMEOUT_S = 60.0
@@ -46,12 +56,15 @@ class Alertmanager:
         return self.get("/api/v2/alerts") or []
 
 
-def program() -> str:
-    """Where it is. Raises AlertmanagerMissing."""
-    found = str(OURS) if OURS.exists() else next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
+def program() -> list[str]:
+    """What runs it. Raises AlertmanagerMissing."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is not None:
+        return [found]
+    if not (OURS / BINARY).exists():
         raise AlertmanagerMissing("Alertmanager is not installed: run make setup, or apt-get install prometheus-alertmanager")
-    return found
+    unpacked = [] if TEMPLATES.exists() else [shutil.which(UNPACKED[0]) or UNPACKED[0], *UNPACKED[1:]]
+    return [*unpacked, str(OURS / BINARY)]
 
 
 @contextmanager
@@ -69,7 +82,7 @@ def alertmanager() -> Iterator[Alertmanager]:
             "web.listen-address": f"{HOST}:{port}",
             "cluster.listen-address": "",  # alone
         }
-        child = Child([program(), *(f"--{option}={value}" for option, value in options.items())], log)
+        child = Child([*program(), *(f"--{option}={value}" for option, value in options.items())], log)
         made = Alertmanager(port)
         try:
             until(lambda: not child.alive or made.get("/api/v2/status"), "Alertmanager answers", START_TIMEOUT_S)
