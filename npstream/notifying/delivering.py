@@ -122,9 +122,9 @@ class Delivering:
             self._gate.failed(away, passed)
             return away
         except TimeoutError:
-            away = Away(f"does not answer within {self._timeout_s:g} s")
-            self._gate.failed(away, passed)
-            return away
+            late = Away(f"does not answer within {self._timeout_s:g} s")
+            self._gate.failed(late, passed)
+            return late
         except Refused as refused:
             if refused.status is not None:
                 self._gate.answered()
