@@ -9,12 +9,12 @@ from npstream.failures import UserError
 from npstream.raw_record import RawRecord
 from npstream.record_view import error_header, text_header
 from schemas.dead_letters import REASON_HEADER, Reason, original_headers
-from schemas.topics import DEAD_LETTERS, RAW, RESPONSES
+from schemas.topics import ALERTS, DEAD_LETTERS, OUTREACH, RAW, RESPONSES
 from streams.processor import Record
 
 REPLAYED_HEADER: Final = "nps-replayed"
 """Marks a record that was a dead letter before."""
-SOURCES: Final = (RAW, RESPONSES)
+SOURCES: Final = (RAW, RESPONSES, ALERTS, OUTREACH)
 """Topics that dead letters come from. A letter that names another one is not sent anywhere."""
 _POSITION: Final = re.compile(r"(?:(?P<topic>[A-Za-z0-9._-]+)-)?(?P<partition>\d{1,9})-(?P<offset>\d{1,18})", re.ASCII)
 

@@ -17,7 +17,7 @@ REASON_HEADER = "nps-reason"
 MESSAGE_BYTES = 1_000
 """Longest message in a header: it names a field and a value's beginning, the value itself is in the record."""
 
-STAGES = ("decode", "adapt", "fetch", "validate", "score")
+STAGES = ("decode", "adapt", "fetch", "validate", "score", "deliver")
 """Where a record can be given up, in the order in which it gets there."""
 
 
@@ -41,6 +41,7 @@ class Reason(StrEnum):
     BAD_TIME = "bad time"
     BAD_SEGMENT = "bad segment"
     NOT_FETCHED = "not fetched"
+    NOT_DELIVERED = "not delivered"
     FUTURE = "future"
     STRAY = "stray"
     FAULT = "fault"
