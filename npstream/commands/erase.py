@@ -18,7 +18,7 @@ from npstream.settings import Settings
 from npstream.terminal import console, print_json
 
 TIMEOUT_S: Final = 60.0
-"""How long scoring may take: a worker that keeps up needs a second."""
+"""How long scoring and care may take together: a worker that keeps up needs a second."""
 SHOWN: Final = 20
 """Places that are printed; --json has them all."""
 
@@ -40,7 +40,7 @@ SHOWN: Final = 20
     type=click.FloatRange(0),
     default=TIMEOUT_S,
     show_default=True,
-    help="Seconds to wait for scoring.",
+    help="Seconds to wait for scoring and care.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask. Required where there is no terminal to ask on.")
@@ -57,7 +57,7 @@ def command(
 ) -> None:
     """Erase a respondent's personal data: from state, changelogs and tables, at once and for good.
 
-    A worker must be running, with the agent scoring. What the respondent says later, or a replay brings again, is dropped. It
+    A worker must be running, with the agent scoring, and with care if cases are kept. What the respondent says later, or a replay brings again, is dropped. It
     cannot be undone, and the choice of --counts cannot be changed later.
 
     Then every compacted topic is read back. The report says what is left there, and until when the other topics may keep data

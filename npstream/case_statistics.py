@@ -1,0 +1,149 @@
+"""What a business review wants to know of cases, from `nps.case.events`: how many, how soon, how they ended, and why. Pure."""
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from npstream.case_book import SEVERITIES, moment, read_as, sound
+from schemas.cases import Case, CaseEvent
+from schemas.times import format_time, parse_time
+from streams.processor import Record
+
+CLOSINGS: Final = ("resolved", "expired", "withdrawn")
+"""Events that close a case."""
+P90: Final = 0.9
+ALL: Final = "all"
+"""The row of all severities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How long something took, in ms: of how many cases, in half of them at most, in nine of ten at most (nearest rank)."""
+
+    count: int
+    median: float
+    p90: float
+
+
+@dataclass
+class CaseStatistics:
+    """Takes records of nps.case.events, those of an account in order, and counts what happened from `since` to before `until`,
+    both in ms UTC."""
+
+    since: int
+    until: int
+    opened: Counter[str] = field(default_factory=Counter)
+    """By severity."""
+    reopened: int = 0
+    recovered: int = 0
+    breached: Counter[str] = field(default_factory=Counter)
+    """By which due time passed."""
+    left_out: int = 0
+    """Records that are none of ours."""
+    _ended: dict[tuple[str, str], tuple[str, Case, int]] = field(default_factory=dict)
+    """Which event closed a case last, the case then, and when."""
+    _answered: dict[tuple[str, str], Case] = field(default_factory=dict)
+
+    def take(self, records: Iterable[Record]) -> None:
+        """Take records in; what is no event of a case is counted and left out."""
+        for record in records:
+            event = read_as(CaseEvent, record.value)
+            if event is None or not sound(event.case):
+                self.left_out += 1
+                continue
+            self._event(event)
+
+    @property
+    def closed(self) -> Counter[str]:
+        """By the event that closed them: each case once, and not if it is open again."""
+        return Counter(how for how, _, _ in self._ended.values())
+
+    @property
+    def root_causes(self) -> list[tuple[str | None, int]]:
+        """Why resolved cases came about, the most frequent first; None is of those where nobody said why."""
+        counts = Counter(
+            None if case.root_cause is UNSET else case.root_cause for how, case, _ in self._ended.values() if how == "resolved"
+        )
+        return sorted(counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))
+
+    def first_response(self) -> dict[str, Spread]:
+        """From the opening to the first word to the customer, by severity."""
+        return _spreads((case, moment(case.first_response_at)) for case in self._answered.values())
+
+    def resolution(self) -> dict[str, Spread]:
+        """From the opening to the resolution, by severity."""
+        return _spreads((case, at) for how, case, at in self._ended.values() if how == "resolved")
+
+    def as_json(self) -> dict[str, Any]:
+        """As one document; times in seconds."""
+        return {
+            "from": format_time(self.since),
+            "to": format_time(self.until),
+            "opened": _by_severity(self.opened),
+            "closed": {how: self.closed[how] for how in CLOSINGS},
+            "reopened": self.reopened,
+            "recovered": self.recovered,
+            "breached": {due: self.breached[due] for due in ("first_response", "resolution")},
+            "first_response": _as_seconds(self.first_response()),
+            "resolution": _as_seconds(self.resolution()),
+            "root_causes": [{"root_cause": cause, "cases": number} for cause, number in self.root_causes],
+            "left_out": self.left_out,
+        }
+
+    def _event(self, event: CaseEvent) -> None:
+        case, key = event.case, (event.account_id, event.case_id)
+        at = _time(event.at)
+        if not self.since <= at < self.until:
+            return
+        answered = moment(case.first_response_at)
+        if answered is not None and self.since <= answered < self.until:
+            self._answered[key] = case
+        if event.event in CLOSINGS:
+            self._ended[key] = (event.event, case, at)
+        elif event.event == "opened":
+            self.opened[case.severity] += 1
+        elif event.event == "reopened":
+            self.reopened += 1
+            self._ended.pop(key, None)
+        elif event.event == "recovered":
+            self.recovered += 1
+        elif event.event == "breached" and event.due is not UNSET:
+            self.breached[event.due] += 1
+
+
+def _time(text: str) -> int:
+    """In ms; -1, which is within no bounds, for what is no time."""
+    try:
+        return parse_time(text)
+    except ValueError:
+        return -1
+
+
+def _spreads(cases: Iterable[tuple[Case, int | None]]) -> dict[str, Spread]:
+    took: dict[str, list[int]] = {}
+    for case, at in cases:
+        if at is not None:
+            for row in (case.severity, ALL):
+                took.setdefault(row, []).append(max(at - parse_time(case.opened_at), 0))
+    return {row: _spread(took[row]) for row in (*SEVERITIES, ALL) if row in took}
+
+
+def _spread(values: Sequence[int]) -> Spread:
+    ordered = sorted(values)
+    return Spread(len(ordered), statistics.median(ordered), ordered[math.ceil(P90 * len(ordered)) - 1])
+
+
+def _by_severity(counts: Counter[str]) -> dict[str, int]:
+    return {severity: counts[severity] for severity in SEVERITIES} | {ALL: counts.total()}
+
+
+def _as_seconds(spreads: dict[str, Spread]) -> dict[str, dict[str, float]]:
+    return {
+        row: {"cases": spread.count, "median_s": spread.median / 1000, "p90_s": spread.p90 / 1000}
+        for row, spread in spreads.items()
+    }
