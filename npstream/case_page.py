@@ -8,10 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from npstream.care_lines import EVENTS, OUTCOMES
 from npstream.case_book import CLOSED, called, moment, next_due
 from npstream.case_story import Story, Told
-from npstream.cases_view import STATES, due_text, quoted, score_text, who
+from npstream.cases_view import STATES, due_text, score_text, who
 from npstream.durations import away, span
+from npstream.event_lines import quoted
 from npstream.lines import printable, signed
 from schemas.alerts import Delivery
 from schemas.cases import Case, CaseEvent, CaseResponse
@@ -19,10 +21,6 @@ from schemas.outreach import Outreach
 
 LABEL: Final = 14
 """Characters of the longest label."""
-EVENTS: Final = {"breached": "bold red", "escalated": "red", "expired": "red", "resolved": "green", "recovered": "green"}
-"""Colours of what happened; the rest has none."""
-OUTCOMES: Final = {"delivered": "green", "retrying": "yellow", "failed": "bold red", "expired": "red"}
-"""Colours of what became of a delivery."""
 DUES: Final = {"first_response": "first response", "resolution": "resolution"}
 """What has a due time, in words."""
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from npstream.case_book import CLOSED, CaseBook, Totals, Wanted, called, moment, next_due, totals
 from npstream.durations import away, span
+from npstream.event_lines import quoted
 from npstream.lines import NOTHING, WIDE, Column, heading, line, printable
 from npstream.tables_view import SEVERITIES
 from schemas.cases import Case
@@ -84,11 +85,6 @@ def who(case: Case) -> str:
 def said(case: Case) -> str:
     """The last thing that the respondent said in words; empty if it was nothing."""
     return next((str(response.comment) for response in reversed(case.responses) if response.comment is not UNSET), "")
-
-
-def quoted(text: str) -> str:
-    """In quotation marks, if it is anything."""
-    return f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK}" if text else ""
 
 
 def _case(case: Case, length: int, now: int, width: int) -> list[Text]:
