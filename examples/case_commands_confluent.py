@@ -42,7 +42,7 @@ def send(bootstrap: str, command: dict[str, Any]) -> None:
 
 
 def answer(consumer: Consumer, command_id: str, timeout_s: float) -> dict[str, Any] | None:
-    """The event or the rejection that has the command's id. An id that was used before has had its answer, and gets no other."""
+    """The event or the rejection that has the command's id. One that was used before has had its answer, and gets no other."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         for message in consumer.consume(num_messages=500, timeout=0.2):

@@ -161,10 +161,9 @@ def _told(told: Told) -> list[Text]:
     alert = told.alert
     last = told.attempts[-1] if told.attempts else None
     at = last.at if last is not None else "" if alert is None else alert.created_at
-    what = Text.assemble(printable(told.sink), "  ", _attempts(told.attempts))
-    if alert is not None:
-        what.append(f"  {printable(alert.title)}", "dim")
-    return [_when(at), _outcome(last), what]
+    parts = [Text(printable(told.sink)), Text(_attempts(told.attempts))]
+    parts.append(Text() if alert is None else Text(printable(alert.title), "dim"))
+    return [_when(at), _outcome(last), Text("  ").join(part for part in parts if part)]
 
 
 def _outreach(message: Outreach, attempts: list[Delivery]) -> list[Text]:

@@ -7,7 +7,7 @@ from rich.text import Text
 from npstream.case_book import SEVERITIES
 from npstream.case_statistics import ALL, CaseStatistics, Spread
 from npstream.durations import span
-from npstream.lines import NOTHING, Column, heading, line, printable
+from npstream.lines import NOTHING, Column, heading, left_out, line, printable
 from npstream.tables_view import SEVERITIES as COLOURS
 from schemas.times import DAY_MS, format_time
 
@@ -54,9 +54,7 @@ def shown(found: CaseStatistics, width: int) -> list[Text]:
         lines += [Text(f"{number:>8,}  {printable(cause) if cause else 'not given'}") for cause, number in causes[:CAUSES]]
         if len(causes) > CAUSES:
             lines.append(Text(f"and {len(causes) - CAUSES:,} more: --json has them all", "dim"))
-    if found.left_out:
-        lines += [Text(), Text(f"left out: {found.left_out:,} records that npstream did not write", "yellow")]
-    return lines
+    return lines + ([Text(), *left_out(found.left_out)] if found.left_out else [])
 
 
 def _minute(ms: int) -> str:

@@ -8,9 +8,10 @@ from rich.text import Text
 from npstream.case_book import CLOSED, CaseBook, Totals, Wanted, called, moment, next_due, totals
 from npstream.durations import away, span
 from npstream.event_lines import quoted
-from npstream.lines import NOTHING, WIDE, Column, heading, line, printable
+from npstream.lines import NOTHING, WIDE, Column, heading, left_out, line, printable
 from npstream.tables_view import SEVERITIES
 from schemas.cases import Case
+from schemas.topics import CASES
 
 STATES: Final = {
     "new": "bold",
@@ -48,7 +49,7 @@ def listed(book: CaseBook, wanted: Wanted, now: int, width: int, rows: int) -> l
     UTC, no line longer than `width`."""
     cases = book.wanted(wanted, now)
     if not cases:
-        return [*_why_none(book), *_left_out(book)]
+        return [*_why_none(book), *left_out(book.left_out, CASES)]
     length = book.short_length()
     columns = ONE_LINE if width >= WIDE else FIRST_LINE
     lines = [heading(columns, "Case", width)]
@@ -56,7 +57,7 @@ def listed(book: CaseBook, wanted: Wanted, now: int, width: int, rows: int) -> l
         lines += _case(case, length, now, width)
     if len(cases) > rows:
         lines.append(Text(f"and {len(cases) - rows:,} more: -n shows more, --json has them all", "dim"))
-    return [*lines, Text(), _summary(totals(cases, now), len(cases), book, wanted, now), *_left_out(book)]
+    return [*lines, Text(), _summary(totals(cases, now), len(cases), book, wanted, now), *left_out(book.left_out, CASES)]
 
 
 def due_text(case: Case, now: int, parts: int = 2) -> Text:
@@ -125,11 +126,3 @@ def _why_none(book: CaseBook) -> list[Text]:
     if closed == len(cases):
         return [Text(f"No open cases; --all shows {closed:,} closed.")]
     return [Text(f"No such case among {len(cases) - closed:,} open and {closed:,} closed ones.")]
-
-
-def _left_out(book: CaseBook) -> list[Text]:
-    """One line if there are records that nobody of ours has written."""
-    if not book.left_out:
-        return []
-    what = "1 record" if book.left_out == 1 else f"{book.left_out:,} records"
-    return [Text(f"left out: {what} of nps.cases that npstream did not write", "yellow")]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agents.statistics import nps
 from npstream.board import Board, Rollup
-from npstream.lines import NOTHING, WIDE, Column, heading, line, printable, signed
+from npstream.lines import NOTHING, WIDE, Column, heading, left_out, line, printable, signed
 
 BANDS: Final = {
     "needs work": "red",
@@ -79,7 +79,7 @@ def screen(board: Board, order: str, pulse: Pulse, where: str, today: str, width
     """Everything in `height` lines, if that is enough. `where` names the brokers, `today` is a UTC day like 2026-03-01."""
     width, height = max(width, LEAST_WIDTH), max(height, LEAST_HEIGHT)
     # Header, a blank line after it and between the sections, their headings, what is at the bottom.
-    bottom = _left_out(board)
+    bottom = left_out(board.left_out)
     room = height - (1 + SECTIONS + SECTIONS + len(bottom) + 1)
     wanted = (len(board.accounts), len(board.segments), max(len(board.detractors), 1))
     lines = _sections(board, order, pulse, where, today, width, _shared(room, wanted))
@@ -93,7 +93,7 @@ def page(board: Board, order: str, pulse: Pulse, where: str, today: str, width: 
     """The same for a pipe or a log: as long as it takes, at most `rows` rows of each table."""
     lines = _sections(board, order, pulse, where, today, max(width, LEAST_WIDTH), (rows, rows, rows))
     star = [Text(), Text(STAR, "dim")] if board.accounts else []
-    return lines + star + _left_out(board)
+    return lines + star + left_out(board.left_out)
 
 
 def joined(lines: Sequence[Text]) -> Group:
@@ -115,14 +115,6 @@ def _sections(
     windows = board.windows_of(board.account)
     lines += [*_rollups("Windows", windows, width, len(windows)), Text()]
     return lines + _detractors(board, today, width, sum(rows) - len(windows) + 2)
-
-
-def _left_out(board: Board) -> list[Text]:
-    """One line if there are records that nobody of ours has written."""
-    if not board.left_out:
-        return []
-    what = "1 record" if board.left_out == 1 else f"{board.left_out:,} records"
-    return [Text(f"left out: {what} that npstream did not write", "yellow", no_wrap=True)]
 
 
 def _headlines(board: Board, rollups: dict[str, Rollup], order: str) -> list[tuple[str, Rollup]]:
