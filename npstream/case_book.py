@@ -95,6 +95,11 @@ class CaseBook:
         """All of them."""
         return list(self._cases.values())
 
+    @property
+    def open(self) -> list[Case]:
+        """Those of which something is to be done."""
+        return [case for case in self._cases.values() if case.state not in CLOSED]
+
     def wanted(self, wanted: Wanted, now: int) -> list[Case]:
         """Those that are wanted, the most urgent first: what is open by its next due time, then what is closed, the latest
         first."""

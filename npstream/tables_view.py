@@ -139,16 +139,26 @@ def _header(board: Board, pulse: Pulse, where: str, width: int) -> Text:
     ranked = [
         (0, Text("npstream", "bold")),
         (1, Text(whose)),
-        (4, Text(f"{total:,} responses in {board.window}")),
+        (5, Text(f"{total:,} responses in {board.window}")),
         (2, Text.assemble("NPS ", (signed(nps(promoters, total, detractors)), "bold")) if total else Text()),
-        (5, Text("" if pulse.arriving is None else f"{pulse.arriving:,.{int(pulse.arriving < FEW)}f}/s in")),
+        (6, Text("" if pulse.arriving is None else f"{pulse.arriving:,.{int(pulse.arriving < FEW)}f}/s in")),
         (3, Text(lag, "yellow" if pulse.lag else "")),
-        (6, Text(printable(where), "dim")),
+        (4, _cases(board)),
+        (7, Text(printable(where), "dim")),
     ]
     parts = [(rank, part) for rank, part in ranked if part.plain]
     while sum(part.cell_len for _, part in parts) + len(SPACE) * (len(parts) - 1) > width:
         parts.remove(max(parts, key=lambda ranked: ranked[0]))
     return Text(SPACE, no_wrap=True, overflow="crop").join(part for _, part in parts)
+
+
+def _cases(board: Board) -> Text:
+    """How many wait for somebody, in the colour of the worst."""
+    found = board.cases.open
+    if not found:
+        return Text()
+    worst = next(severity for severity in SEVERITIES if any(case.severity == severity for case in found))
+    return Text(f"{len(found):,} open case{'s' * (len(found) != 1)}", SEVERITIES[worst])
 
 
 def _what_to_do(board: Board, pulse: Pulse) -> Text:
