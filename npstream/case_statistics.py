@@ -23,11 +23,20 @@ ALL: Final = "all"
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How long something took, in ms: of how many cases, in half of them at most, in nine of ten at most (nearest rank)."""
+    """How long something took, in ms: in how many cases, in half of them at most, in nine of ten at most (nearest rank)."""
 
     count: int
     median: float
     p90: float
+    due: int
+    """In how many there was a due time."""
+    in_time: int
+    """In how many of those it was met."""
+
+    @property
+    def share(self) -> float | None:
+        """Of those with a due time, the part that met it, from 0 to 1; None without any."""
+        return self.in_time / self.due if self.due else None
 
 
 @dataclass
@@ -73,11 +82,13 @@ class CaseStatistics:
 
     def first_response(self) -> dict[str, Spread]:
         """From the opening to the first word to the customer, by severity."""
-        return _spreads((case, moment(case.first_response_at)) for case in self._answered.values())
+        cases = self._answered.values()
+        return _spreads((case, moment(case.first_response_at), moment(case.first_response_due)) for case in cases)
 
     def resolution(self) -> dict[str, Spread]:
         """From the opening to the resolution, by severity."""
-        return _spreads((case, at) for how, case, at in self._ended.values() if how == "resolved")
+        ended = self._ended.values()
+        return _spreads((case, at, moment(case.resolution_due)) for how, case, at in ended if how == "resolved")
 
     def as_json(self) -> dict[str, Any]:
         """As one document; times in seconds."""
@@ -124,18 +135,22 @@ def _time(text: str) -> int:
         return -1
 
 
-def _spreads(cases: Iterable[tuple[Case, int | None]]) -> dict[str, Spread]:
-    took: dict[str, list[int]] = {}
-    for case, at in cases:
+def _spreads(cases: Iterable[tuple[Case, int | None, int | None]]) -> dict[str, Spread]:
+    """Of cases, when it happened, and when it was due."""
+    took: dict[str, list[tuple[int, bool | None]]] = {}
+    for case, at, due in cases:
         if at is not None:
             for row in (case.severity, ALL):
-                took.setdefault(row, []).append(max(at - parse_time(case.opened_at), 0))
+                took.setdefault(row, []).append((max(at - parse_time(case.opened_at), 0), None if due is None else at <= due))
     return {row: _spread(took[row]) for row in (*SEVERITIES, ALL) if row in took}
 
 
-def _spread(values: Sequence[int]) -> Spread:
-    ordered = sorted(values)
-    return Spread(len(ordered), statistics.median(ordered), ordered[math.ceil(P90 * len(ordered)) - 1])
+def _spread(values: Sequence[tuple[int, bool | None]]) -> Spread:
+    ordered = sorted(ms for ms, _ in values)
+    met = [in_time for _, in_time in values if in_time is not None]
+    return Spread(
+        len(ordered), statistics.median(ordered), ordered[math.ceil(P90 * len(ordered)) - 1], due=len(met), in_time=sum(met)
+    )
 
 
 def _by_severity(counts: Counter[str]) -> dict[str, int]:
@@ -144,6 +159,12 @@ def _by_severity(counts: Counter[str]) -> dict[str, int]:
 
 def _as_seconds(spreads: dict[str, Spread]) -> dict[str, dict[str, float]]:
     return {
-        row: {"cases": spread.count, "median_s": spread.median / 1000, "p90_s": spread.p90 / 1000}
+        row: {
+            "cases": spread.count,
+            "median_s": spread.median / 1000,
+            "p90_s": spread.p90 / 1000,
+            "due": spread.due,
+            "in_time": spread.in_time,
+        }
         for row, spread in spreads.items()
     }

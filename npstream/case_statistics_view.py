@@ -12,13 +12,15 @@ from npstream.tables_view import SEVERITIES as COLOURS
 from schemas.times import DAY_MS, format_time
 
 COLUMNS: Final = (
-    Column("", 10),
+    Column("", 8),
     Column("opened", 6, right=True),
-    Column("first response", 22),
+    Column("first response", 30),
     Column("resolution", 0),
 )
-TIMES: Final = 10
-"""Characters of a length of time."""
+TIMES: Final = 11
+"""Characters of a length of time: 23 h 59 min."""
+SHARE: Final = 4
+"""Characters of a part of all."""
 CAUSES: Final = 20
 """Root causes that are shown; --json has them all."""
 
@@ -33,7 +35,7 @@ def shown(found: CaseStatistics, width: int) -> list[Text]:
     first, resolution = found.first_response(), found.resolution()
     lines += [
         heading(COLUMNS, "Severity", width),
-        line(COLUMNS, ["", "", *[Text(f"{'median':<{TIMES}}  90 %", "dim")] * 2], width),
+        line(COLUMNS, ["", "", *[Text(_row("median", "90 %", "met"), "dim")] * 2], width),
     ]
     for row in (*SEVERITIES, ALL):
         opened = found.opened.total() if row == ALL else found.opened[row]
@@ -69,7 +71,15 @@ def _breaches(found: CaseStatistics) -> Text | str:
 
 
 def _times(spread: Spread | None) -> Text | str:
-    return Text(NOTHING, "dim") if spread is None else f"{span(spread.median):<{TIMES}}  {span(spread.p90)}"
+    """Half of the cases, nine of ten, and the part that met its due time."""
+    if spread is None:
+        return Text(NOTHING, "dim")
+    share = NOTHING if spread.share is None else f"{spread.share:.0%}"
+    return _row(span(spread.median), span(spread.p90), share)
+
+
+def _row(half: str, most: str, share: str) -> str:
+    return f"{half:<{TIMES}}  {most:<{TIMES}}  {share:>{SHARE}}"
 
 
 def _labelled(label: str, value: Text | str) -> Text:

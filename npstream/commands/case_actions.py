@@ -90,7 +90,7 @@ def action(function: Action) -> click.Command:
 
 @action
 def acknowledge(settings: Settings, **given: Any) -> None:
-    """Say that somebody looks after it. Nothing is due less for that."""
+    """Say that somebody looks after it."""
     _act(settings, "acknowledge", **given)
 
 

@@ -212,7 +212,7 @@ def test_statistics_of_what_happened_lately(cluster: Cluster, run: Run, capsys: 
     assert run(cluster, "cases", "stats", "--days", "7", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["opened"]["all"], document["closed"]["resolved"]) == (1, 1)
-    assert document["first_response"]["all"] == {"cases": 1, "median_s": 3600.0, "p90_s": 3600.0}
+    assert document["first_response"]["all"] == {"cases": 1, "median_s": 3600.0, "p90_s": 3600.0, "due": 1, "in_time": 1}
     assert document["root_causes"] == [{"root_cause": "pricing", "cases": 1}]
     assert run(cluster, "cases", "stats", "--days", "1") == 0
     out = capsys.readouterr().out
