@@ -51,11 +51,6 @@ class Wanted:
     overdue: bool = False
     """Those alone of which something is overdue."""
 
-    @property
-    def everything(self) -> bool:
-        """Whether nothing is left out but closed ones."""
-        return not (self.accounts or self.owners or self.severities or self.states or self.overdue)
-
     def fits(self, case: Case, now: int) -> bool:
         """Whether a case is wanted, at `now` in ms."""
         name = UNSET if case.account is UNSET else case.account.name

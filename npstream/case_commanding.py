@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
+from msgspec import UNSET
 
 from npstream.case_book import read_as
 from npstream.failures import UserError
+from npstream.lines import printable
 from npstream.raw_record import RawRecord
 from npstream.reading import Reader, require_topics
 from npstream.sending import Sender
@@ -60,7 +62,8 @@ class Commanding:
         await self._reader.__aexit__(kind, error, trace)
 
     async def answered_before(self, sent_before: bool) -> Answer | None:
-        """Step 1. With an id that may have been `sent_before` all that is there is read, else only its end is found."""
+        """Step 1. With an id that may have been `sent_before` all that is there is read, else only its end is found. Raises
+        UserError if the id is that of a command about another case."""
         found = None
         for topic in ANSWERS:
             ends = await self._reader.ends(topic)
@@ -68,6 +71,9 @@ class Commanding:
             start = {p: 0 if sent_before and p == home else end for p, end in ends.items()}
             async for records in self._reader.to_end(topic, start, ends):
                 found = found or self._among(records)
+        if found is not None and found.case_id not in (self.command.case_id, UNSET):
+            own, other = printable(self.command.command_id), printable(str(found.case_id))
+            raise UserError(f"the command_id {own} is that of a command about case {other}: give another")
         return found
 
     async def send(self) -> None:

@@ -45,8 +45,8 @@ SECOND_LINE: Final = (Column("", 10), Column("", 0))
 
 
 def listed(book: CaseBook, wanted: Wanted, now: int, width: int, rows: int) -> list[Text]:
-    """At most `rows` of the cases that are wanted, the most urgent first, and what all that are wanted come to; at `now` in ms
-    UTC, no line longer than `width`."""
+    """At most `rows` of the cases that are wanted at `now` in ms UTC, the most urgent first, in lines of at most `width`
+    characters; then what all that are wanted come to, which may be longer and wrap."""
     cases = book.wanted(wanted, now)
     if not cases:
         return [*_why_none(book), *left_out(book.left_out, CASES)]
@@ -57,7 +57,7 @@ def listed(book: CaseBook, wanted: Wanted, now: int, width: int, rows: int) -> l
         lines += _case(case, length, now, width)
     if len(cases) > rows:
         lines.append(Text(f"and {len(cases) - rows:,} more: -n shows more, --json has them all", "dim"))
-    return [*lines, Text(), _summary(totals(cases, now), len(cases), book, wanted, now), *left_out(book.left_out, CASES)]
+    return [*lines, Text(), _summary(totals(cases, now), len(cases), len(book.open), now), *left_out(book.left_out, CASES)]
 
 
 def due_text(case: Case, now: int, parts: int = 2) -> Text:
@@ -100,9 +100,8 @@ def _case(case: Case, length: int, now: int, width: int) -> list[Text]:
     return [line(FIRST_LINE, first, width), line(SECOND_LINE, ["", told], width)]
 
 
-def _summary(sums: Totals, shown: int, book: CaseBook, wanted: Wanted, now: int) -> Text:
+def _summary(sums: Totals, shown: int, everyone: int, now: int) -> Text:
     """How many are open, by severity; how many are late; since when the oldest waits."""
-    everyone = totals(book.cases, now).open
     told = Text().append(f"{sums.open:,}{f' of {everyone:,}' if sums.open != everyone else ''} open", "bold")
     for number, (severity, count) in enumerate(sums.by_severity.items()):
         told.append(", " if number else ": ").append(f"{count:,} {severity}", SEVERITIES[severity])
@@ -116,13 +115,13 @@ def _summary(sums: Totals, shown: int, book: CaseBook, wanted: Wanted, now: int)
 
 def _why_none(book: CaseBook) -> list[Text]:
     """What there is instead, or how cases come about."""
-    cases = book.cases
-    if not cases:
+    still = len(book.open)
+    closed = len(book.cases) - still
+    if not book.cases:
         return [
             Text("No cases. One opens when a detractor answers and a worker runs the agent care (setting agents)."),
             Text("Responses older than alert_max_age_days open none, so what is loaded from a file wakes nobody.", "dim"),
         ]
-    closed = sum(case.state in CLOSED for case in cases)
-    if closed == len(cases):
+    if not still:
         return [Text(f"No open cases; --all shows {closed:,} closed.")]
-    return [Text(f"No such case among {len(cases) - closed:,} open and {closed:,} closed ones.")]
+    return [Text(f"No such case among {still:,} open and {closed:,} closed ones.")]

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 import msgspec
+from rich.text import Text
 
 from npstream.case_commanding import Answer, Commanding, checked
 from npstream.case_page import outcome
@@ -150,10 +151,10 @@ def _act(
         print_json(_document(sent))
     elif isinstance(answer, CaseEvent):
         if sent.before:
-            console(stderr=True).print(f"it was done before, at {answer.at}: nothing was sent", style="yellow")
+            console(stderr=True).print(Text(f"it was done before, at {answer.at}: nothing was sent", "yellow"), soft_wrap=True)
         console().print(outcome(answer.case, now_ms()), soft_wrap=True)
     elif sent.waited_s is None:
-        console().print(f"sent, as {sent.command.command_id}: {_look(sent.command)}", soft_wrap=True)
+        console().print(Text(f"sent, as {printable(sent.command.command_id)}: {_look(sent.command)}"), soft_wrap=True)
     if isinstance(answer, CaseRejection):
         raise CheckFailed(f"rejected: {printable(answer.message)}")
     if answer is None and sent.waited_s is not None:

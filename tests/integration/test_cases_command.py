@@ -138,6 +138,10 @@ def test_a_command_is_sent_home_and_its_answer_is_told(cluster: Cluster, run: Ru
         first = json.loads(capsys.readouterr().out)
         assert run(cluster, *arguments, "--command-id", "ticket-1", "--json") == 0
         again = json.loads(capsys.readouterr().out)
+    assert run(cluster, "cases", "acknowledge", "c-99", "--command-id", "ticket-1") == 2
+    assert capsys.readouterr().err == (
+        f"npstream: the command_id ticket-1 is that of a command about case {CASE_ID}: give another\n"
+    )
     assert (first["outcome"], first["answered_before"], again["answered_before"]) == ("done", False, True)
     assert first["answer"] == again["answer"]
     assert [command["command_id"] for command in commands] == [commands[0]["command_id"], "ticket-1"]
