@@ -80,7 +80,8 @@ def _labelled(case: Case, now: int) -> Iterable[tuple[str, Text | str]]:
     yield "account", ", ".join(told)
     row = f", {case.consecutive} detractor responses in a row" if case.consecutive > 1 else ""
     yield "respondent", who(case) + row + ("" if case.locale is UNSET else f", {case.locale}")
-    escalated = f", escalated {case.escalated} time{'s' * (case.escalated != 1)}" if case.escalated else ""
+    times = "once" if case.escalated == 1 else f"{case.escalated} times"
+    escalated = f", escalated {times}" if case.escalated else ""
     yield "owner", ("nobody" if case.owner is UNSET else case.owner) + escalated
     opened = moment(case.opened_at) or 0
     yield "opened", f"{_minute(case.opened_at)}, {span(now - opened)} ago"

@@ -19,7 +19,7 @@ AT_80 = """\
 c-5b1d2f0a9c3e   3 critical   acknowledged   in 1 h 20 min
 account         Acme (acme), gold, 48,000 a year, renewal 2026-04-30, NPS −12.5
 respondent      u-17@acme.example, 2 detractor responses in a row, en
-owner           csm@vendor.example, escalated 1 time
+owner           csm@vendor.example, escalated once
 opened          2026-03-02 09:30, 40 min ago
 first response  due 2026-03-02 11:30, in 1 h 20 min
 resolution      due 2026-03-04 09:30, in 1 d 23 h
