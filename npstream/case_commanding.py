@@ -1,7 +1,8 @@
 """Do something about a case from outside: send a command, and wait for what the agent makes of it.
 
-1. Read the account's partition of the answers: events and rejections. If the command_id is one that was sent before, its answer
-   may be there already: then nothing is sent.
+1. Find the ends of the answers: events and rejections. If the command_id is one that was sent before, the account's events are
+   read first: if one has it, the command was carried out, the agent would not answer again, and nothing is sent. One that was
+   rejected changed nothing, and may do so now.
 2. Send the command to the account's partition of nps.case.commands.
 3. Wait for the event or the rejection that has its command_id. Events and rejections that were there before cannot be it, so
    reading goes on where step 1 ended.
@@ -62,13 +63,14 @@ class Commanding:
         await self._reader.__aexit__(kind, error, trace)
 
     async def answered_before(self, sent_before: bool) -> Answer | None:
-        """Step 1. With an id that may have been `sent_before` all that is there is read, else only its end is found. Raises
-        UserError if the id is that of a command about another case."""
+        """Step 1; `sent_before`: the id may be that of an earlier command. Raises UserError if it is that of one about another
+        case."""
         found = None
         for topic in ANSWERS:
             ends = await self._reader.ends(topic)
             home = partition_of(self.command.account_id.encode(), len(ends))
-            start = {p: 0 if sent_before and p == home else end for p, end in ends.items()}
+            look = sent_before and topic == CASE_EVENTS
+            start = {p: 0 if look and p == home else end for p, end in ends.items()}
             async for records in self._reader.to_end(topic, start, ends):
                 found = found or self._among(records)
         if found is not None and found.case_id not in (self.command.case_id, UNSET):

@@ -144,7 +144,7 @@ def _event(event: CaseEvent) -> list[Text]:
             details.append(DUES[event.due])
         case "opened" | "assigned" | "escalated" if event.case.owner is not UNSET:
             details.append(f"to {event.case.owner}")
-        case "joined":
+        case "joined" | "reopened" if event.by is UNSET:
             details.append(f"score {event.case.responses[-1].score}")
         case "snoozed" if event.case.snoozed_until is not UNSET:
             details.append(f"until {_minute(event.case.snoozed_until)}")

@@ -14,8 +14,8 @@ from schemas.cases import Case, CaseEvent
 from schemas.times import format_time, parse_time
 from streams.processor import Record
 
-CLOSINGS: Final = ("resolved", "expired", "withdrawn")
-"""Events that close a case."""
+CLOSINGS: Final = ("resolved", "recovered", "expired", "withdrawn")
+"""Events that close a case. Recovered does so if it was open."""
 P90: Final = 0.9
 ALL: Final = "all"
 """The row of all severities."""
@@ -54,9 +54,12 @@ class CaseStatistics:
     """By which due time passed."""
     left_out: int = 0
     """Records that are none of ours."""
-    _ended: dict[tuple[str, str], tuple[str, Case, int]] = field(default_factory=dict)
-    """Which event closed a case last, the case then, and when."""
-    _answered: dict[tuple[str, str], Case] = field(default_factory=dict)
+    _begun: dict[tuple[str, str], int] = field(default_factory=dict)
+    """When a case was opened, or reopened last: from then on its times count."""
+    _ended: dict[tuple[str, str], tuple[str, Case, int, int]] = field(default_factory=dict)
+    """Which event closed a case last, the case then, when it was begun, and when that was."""
+    _answered: dict[tuple[str, str], tuple[Case, int, int]] = field(default_factory=dict)
+    """The case when it was answered last, when it was begun, and when that was."""
 
     def take(self, records: Iterable[Record]) -> None:
         """Take records in; what is no event of a case is counted and left out."""
@@ -70,25 +73,25 @@ class CaseStatistics:
     @property
     def closed(self) -> Counter[str]:
         """By the event that closed them: each case once, and not if it is open again."""
-        return Counter(how for how, _, _ in self._ended.values())
+        return Counter(how for how, *_ in self._ended.values())
 
     @property
     def root_causes(self) -> list[tuple[str | None, int]]:
         """Why resolved cases came about, the most frequent first; None is of those where nobody said why."""
         counts = Counter(
-            None if case.root_cause is UNSET else case.root_cause for how, case, _ in self._ended.values() if how == "resolved"
+            None if case.root_cause is UNSET else case.root_cause for how, case, *_ in self._ended.values() if how == "resolved"
         )
         return sorted(counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))
 
     def first_response(self) -> dict[str, Spread]:
-        """From the opening to the first word to the customer, by severity."""
+        """From the beginning to the first word to the customer, by severity."""
         cases = self._answered.values()
-        return _spreads((case, moment(case.first_response_at), moment(case.first_response_due)) for case in cases)
+        return _spreads((case, begun, at, moment(case.first_response_due)) for case, begun, at in cases)
 
     def resolution(self) -> dict[str, Spread]:
-        """From the opening to the resolution, by severity."""
+        """From the beginning to the resolution by somebody, by severity."""
         ended = self._ended.values()
-        return _spreads((case, at, moment(case.resolution_due)) for how, case, at in ended if how == "resolved")
+        return _spreads((case, begun, at, moment(case.resolution_due)) for how, case, begun, at in ended if how == "resolved")
 
     def as_json(self) -> dict[str, Any]:
         """As one document; times in seconds."""
@@ -109,14 +112,16 @@ class CaseStatistics:
     def _event(self, event: CaseEvent) -> None:
         case, key = event.case, (event.account_id, event.case_id)
         at = _time(event.at)
+        if event.event in ("opened", "reopened"):
+            self._begun[key] = at
         if not self.since <= at < self.until:
             return
-        answered = moment(case.first_response_at)
-        if answered is not None and self.since <= answered < self.until:
-            self._answered[key] = case
-        if event.event in CLOSINGS:
-            self._ended[key] = (event.event, case, at)
-        elif event.event == "opened":
+        begun = self._begun.get(key, parse_time(case.opened_at))
+        if event.event == "contacted" and moment(case.first_response_at) == at:
+            self._answered[key] = (case, begun, at)
+        if event.event in CLOSINGS and (event.event != "recovered" or moment(case.closed_at) == at):
+            self._ended[key] = (event.event, case, begun, at)
+        if event.event == "opened":
             self.opened[case.severity] += 1
         elif event.event == "reopened":
             self.reopened += 1
@@ -135,13 +140,12 @@ def _time(text: str) -> int:
         return -1
 
 
-def _spreads(cases: Iterable[tuple[Case, int | None, int | None]]) -> dict[str, Spread]:
-    """Of cases, when it happened, and when it was due."""
+def _spreads(cases: Iterable[tuple[Case, int, int, int | None]]) -> dict[str, Spread]:
+    """Of cases, when they were begun, when it happened, and when it was due."""
     took: dict[str, list[tuple[int, bool | None]]] = {}
-    for case, at, due in cases:
-        if at is not None:
-            for row in (case.severity, ALL):
-                took.setdefault(row, []).append((max(at - parse_time(case.opened_at), 0), None if due is None else at <= due))
+    for case, begun, at, due in cases:
+        for row in (case.severity, ALL):
+            took.setdefault(row, []).append((max(at - begun, 0), None if due is None else at <= due))
     return {row: _spread(took[row]) for row in (*SEVERITIES, ALL) if row in took}
 
 

@@ -71,7 +71,7 @@ def action(function: Action) -> click.Command:
             "--by", metavar="WHO", envvar=BY_VARIABLE, help=f"Who does it. [default: {BY_VARIABLE}, else the name of the user]"
         ),
         click.option("--note", metavar="TEXT", help="What is to be remembered of it."),
-        click.option("--command-id", metavar="ID", help="An id of your own: with the same one it is never done twice."),
+        click.option("--command-id", metavar="ID", help="An id of your own: what has one is not done twice."),
         click.option("--wait/--no-wait", default=True, help="Wait for the answer, or only send. [default: wait]"),
         click.option(
             "--timeout",
@@ -109,7 +109,9 @@ def contact(settings: Settings, **given: Any) -> None:
 
 
 @action
-@click.option("--root-cause", metavar="CAUSE", help="Why it came to this, in one word of your own list, e.g. pricing.")
+@click.option(
+    "--root-cause", metavar="CAUSE", required=True, help="Why it came to this, in a word of your own list, e.g. pricing."
+)
 def resolve(settings: Settings, **given: Any) -> None:
     """Say that it is done."""
     _act(settings, "resolve", **given)
