@@ -21,6 +21,8 @@ from schemas.outreach import Outreach
 
 LABEL: Final = 14
 """Characters of the longest label."""
+DELIVERIES: Final = 20
+"""The newest ones that are shown."""
 DUES: Final = {"first_response": "first response", "resolution": "resolution"}
 """What has a due time, in words."""
 
@@ -31,7 +33,10 @@ def page(story: Story, now: int) -> Group:
     parts: list[RenderableType] = [_title(case, now), _facts(case, now)]
     parts += _section("Responses", (_response(one) for one in case.responses))
     parts += _section("History", (_event(event) for event in story.events), "no event is left, or none can be read")
-    parts += _section("Deliveries", (_told(told) for told in story.told.values()))
+    news = [told for told in story.told.values() if not _is_reminder(told)]
+    parts += _section("Deliveries", (_told(told) for told in news[-DELIVERIES:]))
+    if len(news) > DELIVERIES:
+        parts.append(Text(f"and {len(news) - DELIVERIES:,} before them: --json has them all", "dim"))
     parts += _section(
         "Messages", (_outreach(message, story.sending.get(message.outreach_id, [])) for message in story.outreach)
     )
@@ -156,6 +161,12 @@ def _event(event: CaseEvent) -> list[Text]:
     if event.note is not UNSET:
         told.append(("  " if details else "") + printable(quoted(event.note)))
     return [_when(event.at), Text(event.event, EVENTS.get(event.event, "")), told]
+
+
+def _is_reminder(told: Told) -> bool:
+    """Whether it went well and was no news: a sink that forgets is told again and again."""
+    delivered = bool(told.attempts) and told.attempts[-1].outcome == "delivered"
+    return delivered and told.alert is not None and told.alert.refresh is True
 
 
 def _told(told: Told) -> list[Text]:

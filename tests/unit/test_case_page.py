@@ -211,6 +211,20 @@ def test_what_is_on_its_way_is_said_and_what_cannot_be_read() -> None:
     assert "Messages" not in lines
 
 
+def test_of_many_deliveries_the_newest_are_shown_and_no_reminders_that_went_well() -> None:
+    alerts = [{**EXAMPLES["Alert"], "delivery_id": f"d-{n}", "title": f"news {n}"} for n in range(25)]
+    again = [{**EXAMPLES["Alert"], "delivery_id": f"r-{n}", "title": "again", "refresh": True} for n in range(25)]
+    story = found(
+        *(record(topics.ALERTS, "acme", alert) for alert in (*alerts, *again)),
+        *(delivery(delivery_id=f"{kind}-{n}") for kind in "dr" for n in range(24)),
+    )
+    lines = shown(story, 120).splitlines()
+    told = [line.rpartition("  ")[2] for line in lines if "slack-csm" in line]
+    assert told == [f"news {n}" for n in range(6, 25)] + ["again"]
+    assert lines[lines.index("Deliveries") + 21] == "and 6 before them: --json has them all"
+    assert len(story.as_json(NOW)["deliveries"]) == 50
+
+
 def test_no_words_move_the_cursor() -> None:
     wild = "\x1b[2J\u202e\n\t"
     story = found(
