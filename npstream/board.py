@@ -1,4 +1,4 @@
-"""What `npstream top` knows: the last rollup of each account and segment, and the newest detractors. No I/O here."""
+"""What `npstream top` knows: the last rollup of each account and segment, the newest detractors, and the cases. No I/O here."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import UNSET
 
+from npstream.case_book import CaseBook
 from schemas import topics
 from schemas.codec import loads
 from schemas.dead_letters import Reason, Unusable
@@ -24,7 +25,8 @@ Kind = TypeVar("Kind")
 
 
 class Board:
-    """Takes records of the rollup topics and of nps.detractors, in any order between partitions, and keeps what they say."""
+    """Takes records of the rollup topics, of nps.detractors and of nps.cases, in any order between partitions, and keeps what
+    they say."""
 
     def __init__(self, headline_days: int, account: str | None = None) -> None:
         self.window = f"{headline_days}d"
@@ -35,6 +37,7 @@ class Board:
         self.segments: dict[str, Rollup] = {}
         self.detractors: deque[Rollup] = deque(maxlen=FEED)
         """The newest last, as they are in nps.detractors."""
+        self.cases = CaseBook()
         self.left_out = 0
         """Records that are none of ours: anybody who may write to these topics can write anything."""
 
@@ -50,6 +53,8 @@ class Board:
                     changed |= _put(self.segments, key, record.value, SegmentRollup)
                 elif record.topic == topics.ACCOUNT_ROLLUPS and self.account in (None, key):
                     changed |= _put(self.accounts, key, record.value, AccountRollup)
+                elif record.topic == topics.CASES and self.account in (None, key.rpartition("|")[0]):
+                    changed |= self._take_case(record)
             except (Unusable, msgspec.ValidationError):
                 self.left_out += 1
                 changed = True
@@ -60,6 +65,12 @@ class Board:
         if self.account not in (None, event.account_id):
             return False
         self.detractors.append(msgspec.to_builtins(event))
+        return True
+
+    def _take_case(self, record: Record) -> bool:
+        unknown = self.cases.left_out
+        self.cases.take([record])
+        self.left_out += self.cases.left_out - unknown
         return True
 
     def headline(self, rollup: Rollup) -> Rollup:

@@ -1,8 +1,9 @@
 """Erase a respondent from outside: ask the agents, wait for their answer, and prove by what the topics hold that it is so.
 
-1. Which accounts? Those that the caller names, else those whose state or list has the respondent.
+1. Which accounts? Those that the caller names, else those whose state, list, cases or preferences have the respondent.
 2. Send a command for each into the account's partition of nps.erasures, under the key of the entry that is to take its place.
-3. Wait for the entries: scoring writes each in one transaction with what it erases.
+3. Wait for the entries: scoring writes each in one transaction with what it erases. Then wait until care has let go as well
+   (npstream/care_traces.py).
 4. Read every compacted topic back from its beginning, committed records only: none that is alive may name the respondent.
 5. For all other topics, and for what compaction has not removed yet, tell by their configurations until when it may stay.
 """
@@ -17,6 +18,7 @@ from typing import Any, Final, Self
 import orjson
 
 from npstream.admin import connect
+from npstream.care_traces import CareWatch, Place, care_topics
 from npstream.failures import CheckFailed
 from npstream.raw_record import RawRecord
 from npstream.reading import Reader
@@ -24,7 +26,7 @@ from npstream.sending import Sender
 from npstream.settings import AGENTS, Settings
 from npstream.topic_plan import PlannedTopic, planned_topics
 from npstream.traces import Respondent, Traces
-from schemas.topics import ERASURES
+from schemas.topics import CASES, ERASURES, PREFERENCES
 from streams.partitioner import partition_of
 from streams.task_name import changelog_topic
 
@@ -100,6 +102,8 @@ class Erasure:
         self._configs: dict[str, dict[str, str] | None] = {}
         self._partitions = 0
         self._entries: dict[str, Entry] = {}
+        self._places: dict[str, Place] = {}
+        """Where the entries stand, by account."""
         self._reader: Reader
 
     async def __aenter__(self) -> Self:
@@ -129,25 +133,38 @@ class Erasure:
         """Step 1, unless accounts were named; afterwards `accounts` has them, and `listed` who is erased already."""
         await self._look_up()
         if not self.accounts:
-            state = await self._traces(changelog_topic(self._settings.app_id, "scoring"), Respondent(self._respondent_id))
-            self.accounts = sorted(state.accounts | self._entries.keys())
+            known = set(self._entries)
+            for topic in self._there(changelog_topic(self._settings.app_id, "scoring"), CASES, PREFERENCES):
+                known |= (await self._traces(topic, Respondent(self._respondent_id))).accounts
+            self.accounts = sorted(known)
 
     async def carry_out(self, counts: str, timeout_s: float) -> None:
-        """Steps 2 and 3, for the accounts that have no entry yet. Raises CheckFailed if entries do not come within `timeout_s`
-        seconds."""
-        respondent = Respondent(self._respondent_id)
+        """Steps 2 and 3, in `timeout_s` seconds. Raises CheckFailed if entries do not come within them; what care has not let
+        go of by then, the proof finds."""
+        deadline = time.monotonic() + timeout_s
         asked = [account for account in self.accounts if account not in self._entries]
-        if not asked:
-            return
-        # 2. Ask.
+        if asked:
+            # 2. Ask.
+            await self._ask(asked, counts)
+            # 3. Wait.
+            await self._wait_for_entries(asked, deadline, timeout_s)
+        watched = self._there(*care_topics(self._settings.app_id))
+        watch = CareWatch(self._reader, watched, Respondent(self._respondent_id, frozenset(self.accounts)))
+        while not await watch.let_go(self._places[account] for account in self.accounts):
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _ask(self, asked: Sequence[str], counts: str) -> None:
+        respondent = Respondent(self._respondent_id)
         async with Sender(self._connection, ERASURES) as sender:
             for account in asked:
                 command = {"account_id": account, "respondent_id": self._respondent_id, "counts": counts}
                 partition = partition_of(account.encode(), self._partitions)
                 await sender.send(RawRecord(respondent.key_in(account), orjson.dumps(command), partition=partition))
             await sender.flush()
-        # 3. Wait.
-        deadline = time.monotonic() + timeout_s
+
+    async def _wait_for_entries(self, asked: Sequence[str], deadline: float, timeout_s: float) -> None:
         while True:
             await self._look_up()
             waiting = [account for account in asked if account not in self._entries]
@@ -179,6 +196,11 @@ class Erasure:
                 proof.retained.append(Retained(topic.name, self._after(now, topic.name, "retention.ms", "segment.ms")))
         return proof
 
+    def _there(self, *names: str) -> list[str]:
+        """Those of these topics that there are."""
+        planned = {topic.name for topic in self._plan}
+        return [name for name in names if name in planned]
+
     @property
     def _compacted(self) -> list[PlannedTopic]:
         return [topic for topic in self._plan if "compact" in topic.clean_up]
@@ -194,11 +216,14 @@ class Erasure:
         """The respondent's entries as the list has them now: the last value of a key at home."""
         respondent = Respondent(self._respondent_id)
         found: dict[str, Any] = {}
+        places: dict[str, Place] = {}
         async for records in self._reader.to_end(ERASURES):
             for record in records:
                 account = respondent.listed_in(record)
                 if account is not None and record.partition == partition_of(account.encode(), self._partitions):
                     found[account] = orjson.loads(record.value or b"{}")
+                    places[account] = Place(record.partition, record.offset)
+        self._places = places
         self._entries = {a: Entry(a, str(e.get("counts")), str(e.get("erased_at"))) for a, e in sorted(found.items())}
 
     def _after(self, now: int, topic: str, *entries: str) -> int | None:

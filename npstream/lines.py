@@ -63,6 +63,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def left_out(records: int, topic: str = "") -> list[Text]:
+    """One line if there are records that nobody of ours has written."""
+    if not records:
+        return []
+    what = f"{records:,} record{'s' * (records != 1)}" + (f" of {topic}" if topic else "")
+    return [Text(f"left out: {what} that npstream did not write", "yellow", no_wrap=True)]
+
+
 def signed(value: float, decimals: int = 1) -> str:
     """A number with its sign in front; zero has none."""
     text = f"{abs(value):.{decimals}f}"

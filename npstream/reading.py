@@ -90,6 +90,11 @@ class Reader:
     ) -> None:
         await self._consumer.stop()
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What it reads."""
+        return self._topics
+
     async def ends(self, topic: str) -> dict[int, int]:
         """Per partition the last stable offset: what is before it is committed or aborted, for good."""
         ends = await self._ends(self._partitions[topic])

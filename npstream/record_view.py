@@ -1,28 +1,23 @@
 """One record as a line for people, as JSON for programs, and as a page when it is looked at alone. No I/O here."""
 
 import base64
-from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 from rich.text import Text
 
-from npstream.lines import NOTHING, printable, signed
-from npstream.tables_view import SEVERITIES
+from npstream import care_lines, event_lines
+from npstream.lines import NOTHING, printable
 from schemas import topics
 from schemas.codec import loads
 from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER, Unusable
 from schemas.times import LATEST_MS, format_time
 from streams.processor import Headers, Record
 
-CATEGORIES: Final = {"promoter": "green", "passive": "bright_black", "detractor": "red"}
-"""Colour of each category."""
 HEX_BYTES: Final = 16
 """Bytes in a line of a hexadecimal dump."""
 DUMP_BYTES: Final = 4096
 """Most bytes that a dump shows: what a record is can be seen from its beginning."""
-
-Event = Mapping[str, Any]
 
 
 def position(record: Record) -> str:
@@ -67,13 +62,10 @@ def as_line(record: Record, today: str = "") -> Text:
         body = _dead_letter(record)
     elif event is None:
         body = Text(f"{len(record.value or b''):,} bytes that are no JSON object", "dim")
+    elif record.topic in care_lines.LINES:
+        body = care_lines.LINES[record.topic](event)
     else:
-        body = {
-            topics.DETRACTORS: _detractor,
-            topics.PROMOTERS: _promoter,
-            topics.CHANGES: _change,
-            topics.SCORED: _scored,
-        }[record.topic](event)
+        body = event_lines.LINES[record.topic](event_lines.plain(event))
     line = Text.assemble((_moment(record, today), "dim"), "  ", body, no_wrap=True, overflow="ellipsis")
     line.plain = printable(line.plain)
     return line
@@ -131,62 +123,13 @@ def _dead_letter(record: Record) -> Text:
     )
 
 
-def _detractor(event: Event) -> Text:
-    severity = str(event.get("severity", ""))
-    row = event.get("consecutive", 1)
-    again = f" \N{MULTIPLICATION SIGN}{row}" if isinstance(row, int) and row > 1 else ""
-    style = SEVERITIES.get(severity, "")
-    word = "withdrawn" if event.get("withdrawn") else severity
-    return _told(event, Text(f"{_score(event)} {word}{again}".ljust(16), "dim" if event.get("withdrawn") else style))
-
-
-def _promoter(event: Event) -> Text:
-    word = "withdrawn" if event.get("withdrawn") else "first time" if event.get("first") else "again"
-    return _told(event, Text(f"{_score(event)} {word}".ljust(16), "green"))
-
-
-def _change(event: Event) -> Text:
-    before, after = str(event.get("from") or "nothing"), str(event.get("to") or "nothing")
-    arrow = Text(f"{before:>9} \N{RIGHTWARDS ARROW} {after:<9}", CATEGORIES.get(after, "dim"))
-    return _told(event, Text.assemble(arrow, f"  {event.get('cause', '')!s:<10}"))
-
-
-def _scored(event: Event) -> Text:
-    category = str(event.get("category") or "")
-    what = Text.assemble(
-        (f"{_score(event)} {category:<9}", CATEGORIES.get(category, "dim")), f"  {event.get('change', '')!s:<10}"
-    )
-    return _told(event, what)
-
-
-def _told(event: Event, what: Text) -> Text:
-    """What happened, to which account, what was said, by whom, and the account's NPS where it is told."""
-    comment = (
-        f"  \N{LEFT DOUBLE QUOTATION MARK}{event['comment']}\N{RIGHT DOUBLE QUOTATION MARK}" if event.get("comment") else ""
-    )
-    score = event.get("account_nps")
-    nps = f"  NPS {signed(score)}" if isinstance(score, int | float) else ""
-    return Text.assemble(
-        what,
-        f"  {event.get('account_id', '')}",
-        comment,
-        (f"  {event.get('respondent_id') or 'anonymous'}{nps}", "dim"),
-    )
-
-
-def _score(event: Event) -> str:
-    return f"{event.get('score', '')!s:>2}"
-
-
-def _event(value: bytes | None) -> Event | None:
+def _event(value: bytes | None) -> Any:
+    """The members of a JSON object; None for anything else."""
     try:
         event = loads(value or b"")
     except Unusable:
         return None
-    if not isinstance(event, dict):
-        return None
-    # What is shown in a line is text or a number; anybody may write anything, at any depth.
-    return {name: member for name, member in event.items() if not isinstance(member, list | dict)}
+    return event if isinstance(event, dict) else None
 
 
 def _named(name: str, value: str) -> Text:

@@ -15,8 +15,12 @@ from npstream.failures import UserError
 PREFIX = "NPSTREAM_"
 CONFIG_VARIABLE = "NPSTREAM_CONFIG"
 """Names the TOML file; not a setting itself."""
+BY_VARIABLE = "NPSTREAM_BY"
+"""Who sends commands about cases: of a person, and so no setting of a deployment."""
 TEST_PREFIX = "NPSTREAM_TEST_"
 """Variables of the test suite, which may run our commands: no settings, and no mistakes."""
+NO_SETTINGS = (CONFIG_VARIABLE, BY_VARIABLE)
+"""Variables of ours that are none."""
 DEFAULT_FILE = "npstream.toml"
 """Read from the working folder if nothing else is named and it is there."""
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -70,7 +74,7 @@ def gather(
         (
             Source.ENVIRONMENT,
             "names no setting",
-            {n: v for n, v in from_environment.items() if n != CONFIG_VARIABLE and not n.startswith(TEST_PREFIX)},
+            {n: v for n, v in from_environment.items() if n not in NO_SETTINGS and not n.startswith(TEST_PREFIX)},
             lambda variable: variable.removeprefix(PREFIX).lower(),
             str,
         ),

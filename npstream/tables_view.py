@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agents.statistics import nps
 from npstream.board import Board, Rollup
-from npstream.lines import NOTHING, WIDE, Column, heading, line, printable, signed
+from npstream.lines import NOTHING, WIDE, Column, heading, left_out, line, printable, signed
 
 BANDS: Final = {
     "needs work": "red",
@@ -79,7 +79,7 @@ def screen(board: Board, order: str, pulse: Pulse, where: str, today: str, width
     """Everything in `height` lines, if that is enough. `where` names the brokers, `today` is a UTC day like 2026-03-01."""
     width, height = max(width, LEAST_WIDTH), max(height, LEAST_HEIGHT)
     # Header, a blank line after it and between the sections, their headings, what is at the bottom.
-    bottom = _left_out(board)
+    bottom = left_out(board.left_out)
     room = height - (1 + SECTIONS + SECTIONS + len(bottom) + 1)
     wanted = (len(board.accounts), len(board.segments), max(len(board.detractors), 1))
     lines = _sections(board, order, pulse, where, today, width, _shared(room, wanted))
@@ -93,7 +93,7 @@ def page(board: Board, order: str, pulse: Pulse, where: str, today: str, width: 
     """The same for a pipe or a log: as long as it takes, at most `rows` rows of each table."""
     lines = _sections(board, order, pulse, where, today, max(width, LEAST_WIDTH), (rows, rows, rows))
     star = [Text(), Text(STAR, "dim")] if board.accounts else []
-    return lines + star + _left_out(board)
+    return lines + star + left_out(board.left_out)
 
 
 def joined(lines: Sequence[Text]) -> Group:
@@ -115,14 +115,6 @@ def _sections(
     windows = board.windows_of(board.account)
     lines += [*_rollups("Windows", windows, width, len(windows)), Text()]
     return lines + _detractors(board, today, width, sum(rows) - len(windows) + 2)
-
-
-def _left_out(board: Board) -> list[Text]:
-    """One line if there are records that nobody of ours has written."""
-    if not board.left_out:
-        return []
-    what = "1 record" if board.left_out == 1 else f"{board.left_out:,} records"
-    return [Text(f"left out: {what} that npstream did not write", "yellow", no_wrap=True)]
 
 
 def _headlines(board: Board, rollups: dict[str, Rollup], order: str) -> list[tuple[str, Rollup]]:
@@ -147,16 +139,26 @@ def _header(board: Board, pulse: Pulse, where: str, width: int) -> Text:
     ranked = [
         (0, Text("npstream", "bold")),
         (1, Text(whose)),
-        (4, Text(f"{total:,} responses in {board.window}")),
+        (5, Text(f"{total:,} responses in {board.window}")),
         (2, Text.assemble("NPS ", (signed(nps(promoters, total, detractors)), "bold")) if total else Text()),
-        (5, Text("" if pulse.arriving is None else f"{pulse.arriving:,.{int(pulse.arriving < FEW)}f}/s in")),
+        (6, Text("" if pulse.arriving is None else f"{pulse.arriving:,.{int(pulse.arriving < FEW)}f}/s in")),
         (3, Text(lag, "yellow" if pulse.lag else "")),
-        (6, Text(printable(where), "dim")),
+        (4, _cases(board)),
+        (7, Text(printable(where), "dim")),
     ]
     parts = [(rank, part) for rank, part in ranked if part.plain]
     while sum(part.cell_len for _, part in parts) + len(SPACE) * (len(parts) - 1) > width:
         parts.remove(max(parts, key=lambda ranked: ranked[0]))
     return Text(SPACE, no_wrap=True, overflow="crop").join(part for _, part in parts)
+
+
+def _cases(board: Board) -> Text:
+    """How many wait for somebody, in the colour of the worst."""
+    found = board.cases.open
+    if not found:
+        return Text()
+    worst = next(severity for severity in SEVERITIES if any(case.severity == severity for case in found))
+    return Text(f"{len(found):,} open case{'s' * (len(found) != 1)}", SEVERITIES[worst])
 
 
 def _what_to_do(board: Board, pulse: Pulse) -> Text:

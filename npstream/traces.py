@@ -4,6 +4,7 @@ A compacted topic's last record of each key is alive; the ones before it are sup
 has compacted them.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,14 +15,18 @@ import orjson
 from agents import keys
 from agents.contacts import CONTACT
 from schemas.erasures import entry_key, respondent_hash
-from schemas.topics import ACCOUNTS, ERASURES
-from streams.changelog import state_prefix
+from schemas.topics import ACCOUNTS, CASES, ERASURES, PREFERENCES
+from streams.changelog import SEPARATOR, state_prefix
+from streams.changelog import STATE as STATE_KIND
 from streams.processor import Record
+from streams.task_name import changelog_topic
 
 STATE: Final = state_prefix("scoring")
 """What the keys of scoring's state in its changelog begin with."""
 CONTACTS: Final = state_prefix("intake") + CONTACT
 """What the keys of contacts in intake's changelog begin with."""
+CARE: Final = changelog_topic("", "care")
+"""What the name of care's changelog ends with."""
 PART_BYTES: Final = 4
 """Of the number that ends the key of an older part of a history."""
 
@@ -42,6 +47,10 @@ class Respondent:
             key = (record.key or b"")[len(STATE) :]
             if key[:1] in _PERSONAL:
                 return self._of_these(self._kept(key, record.value))
+        if record.topic in (CASES, PREFERENCES):
+            return self._of_these(self._cared_for(record))
+        if record.topic.endswith(CARE) and (record.key or b"").startswith(STATE_KIND):
+            return self._in_state_of_care((record.key or b"").partition(SEPARATOR)[2], record.value or b"")
         if record.key == CONTACTS + self.respondent_id.encode():
             return ""
         if not self._anywhere(record):
@@ -67,6 +76,27 @@ class Respondent:
         fields = _members(record.value)
         account = fields.get("account_id")
         return account if fields.get("respondent_id") == self.respondent_id and isinstance(account, str) else None
+
+    def _cared_for(self, record: Record) -> str | None:
+        """Of a case or a preference. The key of the latter has the id, so a tombstone names them too."""
+        key, end = (record.key or b"").decode(errors="replace"), f"|{self.respondent_id}"
+        if record.topic == PREFERENCES and key.endswith(end):
+            return key.removesuffix(end)
+        account = _members(record.value).get("account_id")
+        return account if isinstance(account, str) and self._anywhere(record) else None
+
+    def _in_state_of_care(self, key: bytes, value: bytes) -> str | None:
+        """Of an entry of the state of any agent of care: each has the account in its key or in its value. Where the account's
+        id is a part of another's, it is rather found too often."""
+        name = self.respondent_id
+        kept = any(encoded in value for encoded in (msgspec.msgpack.encode(name), orjson.dumps(name)))
+        if self.accounts is None:
+            return "" if kept or _in_key(key, b"", name.encode()) else None
+        for account in self.accounts:
+            own = account.encode()
+            if (kept or _in_key(key, own, name.encode())) and (own in key or own in value):
+                return account
+        return None
 
     def _kept(self, key: bytes, value: bytes | None) -> str | None:
         """Of a key of scoring's state: histories have the id in the key, responses in the value."""
@@ -120,7 +150,16 @@ class Traces:
         return ((partition, offset) for (partition, _), (_, offset) in sorted(self._alive.items(), key=str))
 
 
+_SEPARATORS: Final = re.compile(rb"[\0|]")
 _PERSONAL: Final = (keys.RESPONSE, keys.RESPONDENT, keys.RESPONDENT_PART)
+
+
+def _in_key(key: bytes, account: bytes, name: bytes) -> bool:
+    """Whether the key of an entry has a name: after its own length, after the account, or between separators; and then ends, or
+    goes on with a number."""
+    if len(name).to_bytes(keys.LENGTH_BYTES, "big") + name in key or name in _SEPARATORS.split(key):
+        return True
+    return bool(account) and re.search(re.escape(account + name) + rb"(?=$|\0)", key) is not None
 
 
 def _members(value: bytes | None) -> dict[str, object]:

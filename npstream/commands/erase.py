@@ -16,9 +16,11 @@ from npstream.lines import printable
 from npstream.recount.reading import format_time
 from npstream.settings import Settings
 from npstream.terminal import console, print_json
+from npstream.traces import CARE
+from schemas.topics import CASES, PREFERENCES
 
 TIMEOUT_S: Final = 60.0
-"""How long scoring may take: a worker that keeps up needs a second."""
+"""How long scoring and care may take together: a worker that keeps up needs a second."""
 SHOWN: Final = 20
 """Places that are printed; --json has them all."""
 
@@ -40,7 +42,7 @@ SHOWN: Final = 20
     type=click.FloatRange(0),
     default=TIMEOUT_S,
     show_default=True,
-    help="Seconds to wait for scoring.",
+    help="Seconds to wait for scoring and care.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask. Required where there is no terminal to ask on.")
@@ -57,8 +59,8 @@ def command(
 ) -> None:
     """Erase a respondent's personal data: from state, changelogs and tables, at once and for good.
 
-    A worker must be running, with the agent scoring. What the respondent says later, or a replay brings again, is dropped. It
-    cannot be undone, and the choice of --counts cannot be changed later.
+    A worker must be running, with the agent scoring, and with care if it ever ran. What the respondent says later, or a replay
+    brings again, is dropped. It cannot be undone, and the choice of --counts cannot be changed later.
 
     Then every compacted topic is read back. The report says what is left there, and until when the other topics may keep data
     by their retention. Exit code 1 if a record that counts still names the respondent.
@@ -136,6 +138,10 @@ def _show(out: Console, proof: Proof, counts: str, only_check: bool) -> None:
     places = [place for read in proof.read_back for place in read.places]
     for place in places[:SHOWN]:
         out.print(Text.assemble(("left ", "bold red"), place))
+    if any(read.alive and (read.topic in (CASES, PREFERENCES) or read.topic.endswith(CARE)) for read in proof.read_back):
+        out.print(
+            Text("care has not let go of it: is a worker with the agent care running? --check tells when it has", "yellow")
+        )
     if len(places) > SHOWN:
         out.print(f"and {len(places) - SHOWN:,} more: --json has them all", style="dim")
     out.print("\nkept by age, until they are gone by themselves:")

@@ -21,6 +21,13 @@ TOPICS = {
     "promoters": topics.PROMOTERS,
     "changes": topics.CHANGES,
     "scored": topics.SCORED,
+    "cases": topics.CASE_EVENTS,
+    "rejections": topics.CASE_REJECTIONS,
+    "risks": topics.ACCOUNT_ALERTS,
+    "alerts": topics.ALERTS,
+    "deliveries": topics.DELIVERIES,
+    "outreach": topics.OUTREACH,
+    "comments": topics.COMMENTS,
     "dlq": topics.DEAD_LETTERS,
 }
 """What can be followed."""

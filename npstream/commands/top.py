@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import click
 from rich.live import Live
 
+from npstream.admin import connect
 from npstream.backlog import Backlog
 from npstream.board import FEED, ORDERS, Board
 from npstream.clock import today
@@ -19,7 +20,7 @@ from npstream.reading import Reader
 from npstream.settings import Settings
 from npstream.tables_view import Pulse, joined, page, screen
 from npstream.terminal import console, print_json
-from schemas.topics import ACCOUNT_ROLLUPS, DETRACTORS, SEGMENT_ROLLUPS
+from schemas.topics import ACCOUNT_ROLLUPS, CASES, DETRACTORS, SEGMENT_ROLLUPS
 
 PULSE_S = 2.0
 """Seconds between two looks at the lag: the committed offsets that it is made from move about as often."""
@@ -47,7 +48,7 @@ ROWS = 20
 @pass_settings
 @ends_on_interrupt
 def command(settings: Settings, account: str | None, order: str, once: bool, as_json: bool, rows: int) -> None:
-    """Live tables: accounts and segments with their rolling NPS, and the newest detractors.
+    """Live tables: accounts and segments with their rolling NPS, the newest detractors, and how many cases are open.
 
     NPS, its 95 % interval, the change against the window before, band and counts are those of the headline window (setting
     headline_days). On the screen, q leaves and s sorts by something else.
@@ -65,16 +66,23 @@ def command(settings: Settings, account: str | None, order: str, once: bool, as_
 
 
 async def fill(reader: Reader, board: Board) -> None:
-    """Take in the rollups to their present end, and the newest detractors."""
-    for topic in (ACCOUNT_ROLLUPS, SEGMENT_ROLLUPS):
+    """Take in the rollups and cases to their present end, and the newest detractors."""
+    for topic in reader.topics:
+        if topic == DETRACTORS:
+            continue
         async for records in reader.to_end(topic):
             board.take(records)
     board.take(await reader.last(DETRACTORS, FEED))
 
 
-def board_reader(settings: Settings) -> Reader:
-    """A reader of what a board shows."""
-    return Reader(settings.connection(), (ACCOUNT_ROLLUPS, SEGMENT_ROLLUPS, DETRACTORS))
+@asynccontextmanager
+async def board_reader(settings: Settings) -> AsyncIterator[Reader]:
+    """A reader of what a board shows: of cases only where they are, and for this user's eyes."""
+    connection = settings.connection()
+    async with connect(connection) as admin:
+        cases = (CASES,) if (await admin.topics([CASES]))[CASES].exists else ()
+    async with Reader(connection, (ACCOUNT_ROLLUPS, SEGMENT_ROLLUPS, DETRACTORS, *cases)) as reader:
+        yield reader
 
 
 async def _look_once(settings: Settings, board: Board) -> Pulse:

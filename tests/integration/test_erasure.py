@@ -3,6 +3,7 @@ neither a producer nor a worker that counts anew brings them back."""
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from npstream.settings import AGENTS
 from schemas import topics
+from schemas.examples import EXAMPLES
 from streams.partitioner import partition_of
 from tests.conftest import Broker
 from tests.integration.test_verify import verify
@@ -78,15 +80,7 @@ def counted(world: World, account: str) -> tuple[int, int] | None:
 def test_who_is_erased_is_gone_and_stays_away(kafka: Broker, app_id: str, tmp_path: Path) -> None:
     changelogs = [f"{app_id}-{agent}-changelog" for agent in AGENTS]
     scoring = f"{app_id}-scoring-changelog"
-    compacted = [
-        *changelogs,
-        topics.ACCOUNT_ROLLUPS,
-        topics.SEGMENT_ROLLUPS,
-        topics.CELLS,
-        topics.ERASURES,
-        topics.ACCOUNTS,
-        topics.CONTACTS,
-    ]
+    compacted = [*changelogs, *(topic.name for topic in topics.TOPICS if "compact" in topic.clean_up.value)]
     world = World(kafka.bootstrap, app_id, configs=dict.fromkeys([scoring, topics.ERASURES], AT_ONCE))
     other = {"respondent_id": "somebody else", "comment": None}
     with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
@@ -162,6 +156,28 @@ def assert_verified(world: World, erasures: int) -> None:
     code, document, errors = verify(world)
     assert (code, document["differences"], document["unproved"], errors) == (0, [], {}, "")
     assert document["erasures"] == erasures
+
+
+def test_it_waits_until_care_has_let_go_and_says_if_it_has_not(kafka: Broker, app_id: str, tmp_path: Path) -> None:
+    """The test is care: a case names them, and is taken away after scoring has written the entry."""
+    world = World(kafka.bootstrap, app_id)
+    case = {**EXAMPLES["Case"], "account_id": KEPT, "respondent_id": RESPONDENT}
+    key, home = f"{KEPT}|{case['case_id']}".encode(), partition_of(KEPT.encode(), PARTITIONS)
+    world.send([Sending(topics.CASES, json.dumps(case).encode(), key, partition=home)])
+    with Workers(kafka.bootstrap, app_id, tmp_path) as workers, ThreadPoolExecutor() as pool:
+        workers.start(agents="scoring").wait_ready()
+        # The account is known by the case alone.
+        code, document, errors = erase(world, "--timeout", "5", "--yes")
+        assert (code, errors) == (1, "")
+        assert {one["topic"]: one["places"] for one in document["read_back"] if one["alive"]} == {
+            topics.CASES: [f"{topics.CASES}-{home}-0"]
+        }
+        ran = command(world.bootstrap, world.app_id, "erase", "--respondent", RESPONDENT, "--check")
+        assert "care has not let go: is a worker with the agent care running?" in ran.stdout
+        waiting = pool.submit(erase, world, "--yes")
+        world.send([Sending(topics.CASES, None, key, partition=home)])
+        code, document, errors = waiting.result(60)
+    assert (code, errors, [one["account_id"] for one in document["erased"]]) == (0, "", [KEPT])
 
 
 def test_without_a_worker_it_says_so_and_the_next_worker_does_it(kafka: Broker, app_id: str, tmp_path: Path) -> None:

@@ -8,17 +8,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import confluent_kafka
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from schemas import topics
+from schemas.examples import EXAMPLES as CONTRACT
 from streams.partitioner import partition_of
 from tests.conftest import Broker
 from tests.integration.topics_reading import read
 from tests.integration.workers import PARTITIONS, Workers, until
-from tests.integration.world import World
+from tests.integration.world import Sending, World
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLIENTS = ("aiokafka", "confluent")
@@ -35,6 +37,10 @@ TOLD = {
     },
 }
 """What a consumer prints of what each producer sends."""
+
+EXAMPLE_CASE = CONTRACT["Case"]
+ACKNOWLEDGED = "c-5b1d2f0a9c3e of acme is acknowledged, by csm@vendor.example\n"
+REJECTED = "rejected: a resolved case cannot be acknowledged: reopen it first\n"
 
 
 def produce(client: str, bootstrap: str) -> str:
@@ -165,6 +171,51 @@ def test_what_is_not_handled_is_not_committed(client: str, kafka: Broker, app_id
         assert consumer.tells(1) == ["first of acme gave a 6, elevated: "]
 
 
+def acknowledging(bootstrap: str, command_id: str) -> "subprocess.Popen[str]":
+    """The example that acknowledges a case."""
+    about = {"account": "acme", "case": EXAMPLE_CASE["case_id"], "by": "csm@vendor.example", "id": command_id}
+    options = [word for name, value in about.items() for word in (f"--{name}", value)]
+    return subprocess.Popen(
+        [sys.executable, EXAMPLES / "case_commands_confluent.py", "--bootstrap", bootstrap, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command_id", "topic", "answer", "code", "out", "err"),
+    [
+        ("ticket-4711", topics.CASE_EVENTS, {"event": "acknowledged", "by": "csm@vendor.example"}, 0, ACKNOWLEDGED, ""),
+        ("ticket-4712", topics.CASE_REJECTIONS, CONTRACT["CaseRejection"], 1, "", REJECTED),
+    ],
+)
+def test_a_case_is_acknowledged_from_another_system(
+    command_id: str, topic: str, answer: dict[str, Any], code: int, out: str, err: str, kafka: Broker, app_id: str
+) -> None:
+    world = World(kafka.bootstrap, app_id)
+    with acknowledging(kafka.bootstrap, command_id) as process:
+        try:
+            until(lambda: read(kafka.bootstrap, topics.CASE_COMMANDS), "the command", PATIENCE_S)
+            (command,) = read(kafka.bootstrap, topics.CASE_COMMANDS)
+            assert command.partition == partition_of(b"acme", PARTITIONS)
+            assert json.loads(command.value or b"") == {
+                "command_id": command_id,
+                "account_id": "acme",
+                "case_id": EXAMPLE_CASE["case_id"],
+                "command": "acknowledge",
+                "by": "csm@vendor.example",
+            }
+            case = {**EXAMPLE_CASE, "state": "acknowledged"}
+            for one in ("of somebody else", command_id):
+                value = {"account_id": "acme", "case": case, **answer, "command_id": one}
+                world.send([Sending(topic, json.dumps(value).encode(), b"acme")])
+            assert (*process.communicate(timeout=PATIENCE_S), process.returncode) == (out, err, code)
+        finally:
+            process.kill()
+
+
 def test_the_readme_shows_what_the_examples_print() -> None:
     shown = (EXAMPLES / "README.md").read_text(encoding="utf-8").splitlines()
-    assert {"sent 2 responses", *TOLD["aiokafka"]} <= set(shown)
+    assert {"sent 2 responses", *TOLD["aiokafka"], ACKNOWLEDGED.strip()} <= set(shown)

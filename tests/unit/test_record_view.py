@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npstream.commands.tail import TOPICS
 from npstream.dead_letters import Position, parse_reason, sent_back
 from npstream.failures import UserError
 from npstream.record_view import as_json, as_line, as_page
 from schemas import topics
 from schemas.dead_letters import Reason, dead_letter_headers
+from schemas.examples import EXAMPLES
 from schemas.times import parse_time
 from streams.processor import Headers
 from streams.test_driver import Sent
@@ -29,7 +31,13 @@ def letter(reason: str, message: str = "score: 11 is no score", headers: Headers
     return record(topics.DEAD_LETTERS, b"{}", dead_letter_headers(came_as, "validate", reason, None, message))
 
 
+CASE_EVENT, RISK = EXAMPLES["CaseEvent"], EXAMPLES["AccountAlert"]
 ACME: dict[str, Any] = {"account_id": "acme", "respondent_id": "u-1", "response_id": "r-1"}
+SHOWN = sorted(
+    {*CASE_EVENT, *RISK, *EXAMPLES["Detractor"], *EXAMPLES["CategoryChange"], *EXAMPLES["Scored"], *EXAMPLES["CaseRejection"]}
+    | {*EXAMPLES["Alert"], *EXAMPLES["Delivery"], *EXAMPLES["Outreach"], *EXAMPLES["Comment"], "by", "due", "error", "reason"}
+)
+"""Members of events that lines show."""
 
 
 @pytest.mark.parametrize(
@@ -64,6 +72,67 @@ ACME: dict[str, Any] = {"account_id": "acme", "respondent_id": "u-1", "response_
             record(topics.SCORED, {**ACME, "score": 8, "category": "passive", "change": "correction"}),
             " 8 passive    correction  acme  u-1",
         ),
+        (
+            record(topics.CASE_EVENTS, EXAMPLES["CaseEvent"]),
+            "opened        critical  acme  → csm@vendor.example  “The export is slow.”  u-17@acme.example  c-5b1d2f0a9c3e",
+        ),
+        (
+            record(topics.CASE_EVENTS, CASE_EVENT | {"event": "acknowledged", "by": "kim", "note": "I call them."}),
+            "acknowledged  critical  acme  by kim  “I call them.”  u-17@acme.example  c-5b1d2f0a9c3e",
+        ),
+        (
+            record(topics.CASE_EVENTS, {**CASE_EVENT, "event": "breached", "due": "first_response"}),
+            "breached      critical  acme  first response  u-17@acme.example  c-5b1d2f0a9c3e",
+        ),
+        (record(topics.CASE_EVENTS, {"event": "joined", "case": [1]}), "joined                    anonymous"),
+        (
+            record(topics.CASE_REJECTIONS, EXAMPLES["CaseRejection"]),
+            "not allowed   acknowledge  acme  a resolved case cannot be acknowledged: reopen it first  c-5b1d2f0a9c3e",
+        ),
+        (record(topics.ACCOUNT_ALERTS, RISK), "nps fell      high      acme  NPS +40.0 → −12.5  in 90d"),
+        (
+            record(topics.ACCOUNT_ALERTS, {**ACME, "kind": "nps_below", "severity": "critical", "nps": -1.5, "threshold": 0}),
+            "nps below     critical  acme  NPS −1.5 below 0.0  u-1",
+        ),
+        (
+            record(
+                topics.ACCOUNT_ALERTS, {**ACME, "kind": "downgrade", "severity": "high", "from": "promoter", "to": "passive"}
+            ),
+            "downgrade     high      acme  promoter → passive  u-1",
+        ),
+        (
+            record(
+                topics.ACCOUNT_ALERTS,
+                {**ACME, "kind": "silence", "severity": "elevated", "last_response_at": "2026-01-01T", "usual_days": 30.0},
+            ),
+            "silence       elevated  acme  nothing since 2026-01-01, usually every 30 d  u-1",
+        ),
+        (
+            record(topics.ACCOUNT_ALERTS, {"account_id": "acme", "kind": "no_promoters", "severity": "high", "window": "90d"}),
+            "no promoters  high      acme  in 90d",
+        ),
+        (
+            record(topics.ALERTS, EXAMPLES["Alert"]),
+            "firing        critical  acme  → slack-csm  Acme: a detractor, score 3  d-77aa01c3d5e8",
+        ),
+        (record(topics.DELIVERIES, EXAMPLES["Delivery"]), "delivered     200       acme  → slack-csm  d-77aa01c3d5e8"),
+        (
+            record(topics.DELIVERIES, {**EXAMPLES["Delivery"], "outcome": "retrying", "attempt": 2, "error": "no answer"}),
+            "retrying      200       acme  → slack-csm  attempt 2  no answer  d-77aa01c3d5e8",
+        ),
+        (
+            record(topics.OUTREACH, EXAMPLES["Outreach"]),
+            "send                       acme  “About your feedback”  u-17@acme.example  c-5b1d2f0a9c3e",
+        ),
+        (
+            record(topics.OUTREACH, {**ACME, "status": "suppressed", "reason": "opted out", "case_id": "c-1"}),
+            "suppressed    opted out    acme  u-1  c-1",
+        ),
+        (
+            record(topics.COMMENTS, EXAMPLES["Comment"]),
+            " 3  negative −0.30  acme  performance  “The export is slow.”  u-17@acme.example",
+        ),
+        (record(topics.COMMENTS, ACME), "    withdrawn        acme  u-1"),
         (letter("bad score"), "bad score      3-42     score: 11 is no score"),
         (record(topics.SCORED, b"\xff\xff"), "2 bytes that are no JSON object"),
         (record(topics.SCORED, [1]), "3 bytes that are no JSON object"),
@@ -80,7 +149,7 @@ def test_the_time_is_as_short_as_it_can_be(today: str, time: str) -> None:
     assert as_line(record(topics.PROMOTERS, {**ACME, "score": 9}), today).plain.startswith(time + "  ")
 
 
-@given(st.sampled_from([topics.DETRACTORS, topics.PROMOTERS, topics.CHANGES, topics.SCORED, topics.DEAD_LETTERS]), st.binary())
+@given(st.sampled_from(list(TOPICS.values())), st.binary())
 def test_any_bytes_are_shown_and_none_move_the_cursor(topic: str, value: bytes) -> None:
     shown = record(topic, value, [("header", value), ("nps-reason", value)])
     for text in (as_line(shown), *as_page(shown)):
@@ -88,14 +157,14 @@ def test_any_bytes_are_shown_and_none_move_the_cursor(topic: str, value: bytes) 
     assert json.loads(json.dumps(as_json(shown)))["offset"] == 42
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from([*ACME, "score", "severity", "consecutive", "comment", "from", "to", "account_nps"]),
-        st.text() | st.integers() | st.none(),
-    )
+NESTED = st.lists(st.none() | st.dictionaries(st.just("comment"), st.text())) | st.dictionaries(
+    st.sampled_from(["responses", "severity", "owner"]), st.lists(st.integers()) | st.text()
 )
+
+
+@given(st.dictionaries(st.sampled_from(SHOWN), st.text() | st.integers() | st.none() | NESTED))
 def test_an_event_of_any_content_is_shown(event: dict[str, Any]) -> None:
-    for topic in (topics.DETRACTORS, topics.PROMOTERS, topics.CHANGES, topics.SCORED):
+    for topic in TOPICS.values():
         assert all(c.isprintable() for c in as_line(record(topic, event)).plain)
 
 

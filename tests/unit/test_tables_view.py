@@ -15,6 +15,7 @@ from npstream.lines import Column, line, printable, signed
 from npstream.tables_view import Pulse, page, screen
 from schemas import topics
 from streams.test_driver import Sent
+from tests.case_records import case, morning
 
 TODAY = "2026-03-01"
 WHERE = "127.0.0.1:9092"
@@ -72,6 +73,21 @@ def test_a_screen_is_filled_to_the_last_line_and_never_wider(width: int, height:
     text = "\n".join(row.plain for row in rows)
     for title in ("Accounts ", "Segments ", "Detractors ", "q quit", "lag 3,456"):
         assert title in text
+
+
+def test_open_cases_are_counted_in_the_colour_of_the_worst() -> None:
+    def header(*records: Sent, account: str | None = None) -> str:
+        return shown(board_of(*records, account=account))[0]
+
+    few = account("acme", 1, 2, 3, 0, 0, 0)
+    assert "open case" not in header(few, case(state="resolved"))
+    assert "   1 open case   " in header(few, case())
+    assert "   3 open cases   " in header(few, *morning())
+    assert "   1 open case   " in header(few, *morning(), account="globex")
+    taken = board_of(few, *morning(), record(topics.CASES, "acme|c-1", [1]))
+    assert (taken.left_out, len(taken.cases.open)) == (1, 3)
+    line = page(taken, "responses", Pulse(), WHERE, TODAY, 120, 20)[0]
+    assert "bold red" in {str(span.style) for span in line.spans if "3 open cases" in line.plain[span.start : span.end]}
 
 
 @given(

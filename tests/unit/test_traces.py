@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
+from agents import keys
 from agents.rollups import Rollups
 from agents.scoring import Scoring
 from npstream.traces import STATE, Respondent, Traces
@@ -110,6 +112,43 @@ def test_a_contact_of_another_account_is_another_one() -> None:
     contact = record(topics.ACCOUNTS, b"globex", {"contacts": [NAME]})
     assert Respondent(NAME, {"acme"}).named_in(contact) is None
     assert Respondent(NAME, {"globex"}).named_in(contact) == "globex"
+
+
+CASE = {"account_id": "acme", "case_id": "c-1", "respondent_id": NAME, "note": "u-1 called"}
+WITHIN = keys.within(b"c", b"acme")
+PACKED = msgspec.msgpack.encode
+CARED_FOR = [
+    # topic, key, value                                                                 whose: of acme and globex, of globex
+    (topics.CASES, b"acme|c-1", CASE, "acme", None),
+    (topics.CASES, b"acme|c-1", CASE | {"respondent_id": "u-10"}, None, None),
+    (topics.CASES, b"acme|c-1", None, None, None),
+    (topics.CASES, b"acme|c-1", b"no json, but u-1", None, None),
+    (topics.PREFERENCES, b"acme|u-1", {"account_id": "acme", "respondent_id": NAME}, "acme", None),
+    (topics.PREFERENCES, b"acme|u-1", None, "acme", None),
+    (topics.PREFERENCES, b"acme|xu-1", None, None, None),
+    (topics.PREFERENCES, b"a|b", {"account_id": "acme", "respondent_id": NAME}, "acme", None),
+    ("app-care-changelog", b"scases\0" + WITHIN + b"u-1", b"\1x", "acme", None),
+    ("app-care-changelog", b"scases\0" + WITHIN + b"u-1" + bytes(4), b"\1x", "acme", None),
+    ("app-care-changelog", b"scases\0" + WITHIN + b"u-10", b"\1x", None, None),
+    ("app-care-changelog", b"scases\0" + WITHIN + b"xu-1", b"\1x", None, None),
+    ("app-care-changelog", b"scases\0acme|u-1", b"\1x", "acme", None),
+    ("app-care-changelog", b"scases\0t000001772357400000|acme|u-1", b"\1x", "acme", None),
+    ("app-care-changelog", b"scases\0acme|c-1", b"\1" + PACKED(["c-1", NAME]), "acme", None),
+    ("app-care-changelog", b"scases\0c-1", b"\1" + PACKED(["acme", NAME]), "acme", None),
+    ("app-care-changelog", b"salerts\0acme|c-1", b'\1{"respondent_id":"u-1"}', "acme", None),
+    ("app-care-changelog", b"salerts\0acme|c-1", b'\1{"respondent_id":"u-10"}', None, None),
+    ("app-care-changelog", b"pcases\0nps.erasures", b"1 2 3", None, None),
+]
+
+
+@pytest.mark.parametrize(("topic", "key", "value", "of_both", "of_globex"), CARED_FOR)
+def test_what_care_keeps_of_them_is_found_as_the_accounts_that_it_is_of(
+    topic: str, key: bytes, value: Any, of_both: str | None, of_globex: str | None
+) -> None:
+    one = record(topic, key, value)
+    assert Respondent(NAME, ["globex", "acme"]).named_in(one) == of_both
+    assert Respondent(NAME, ["globex"]).named_in(one) == of_globex
+    assert bool(Respondent(NAME).named_in(one)) == (of_both is not None and not topic.endswith("changelog"))
 
 
 def test_what_is_superseded_is_counted_and_a_tombstone_that_names_them_too() -> None:
