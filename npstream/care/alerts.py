@@ -39,7 +39,7 @@ TRAITS: Final[Mapping[str, SinkTraits]] = {
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _MIDNIGHT: Final = "24:00"
 
-Names = str | list[str]
+Names = str | tuple[str, ...]
 """One or several."""
 Seconds = Annotated[int, Meta(ge=0, le=7 * 86_400)]
 """Up to a week."""
@@ -49,7 +49,7 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 class _Quiet(Struct, kw_only=True, forbid_unknown_fields=True, rename={"begins": "from", "ends": "to", "excepted": "except"}):
     begins: str
     ends: str
-    days: Names = list(DAYS)
+    days: Names = DAYS
     zone: str = "UTC"
     excepted: Names = "critical"
 
@@ -164,8 +164,8 @@ def _zone(care: CareFile, place: str, name: str) -> tzinfo:
         raise care.wrong(place, str(error)) from None
 
 
-def _names(given: Names) -> list[str]:
-    return [given] if isinstance(given, str) else given
+def _names(given: Names) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else given
 
 
 def _set(given: Names | None) -> frozenset[str] | None:
