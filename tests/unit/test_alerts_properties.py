@@ -28,6 +28,7 @@ NIGHT = QuietHours(20 * 60, 7 * 60)
 NOON = QuietHours(10 * 60, 10 * 60 + 20, excepted=frozenset())
 QUIET_MINUTES = {NIGHT: lambda minute: minute >= 1200 or minute < 420, NOON: lambda minute: 600 <= minute < 620}
 """Whether a minute of the day is quiet, said in another way."""
+BEGINS = (parse_time("2026-03-02T09:58:00.000Z"), parse_time("2026-03-02T19:55:00.000Z"))
 _REVISION = re.compile(r"news-(\d+)\.")
 
 ROUTES = st.lists(
@@ -74,7 +75,8 @@ STEPS = st.lists(
         st.tuples(st.just("erase"), st.integers(0, 3)),
         st.tuples(st.just("crash"), st.booleans()),
     ),
-    max_size=40,
+    min_size=20,  # of short stories there are few that lead anywhere, and left to itself hypothesis makes short ones
+    max_size=60,
 )
 
 
@@ -145,6 +147,7 @@ class Story:
         alert |= {
             "until": alert["until"] if kind == "silence" else _text(now + HOUR_MS),
             "account": {"name": f"news-{number}."},
+            "alert_id": f"a-{number}",
         }
         self._pipe(News(number, ACCOUNTS[account], "", kind, severity, {"raised"}, False, now, parse_time(alert["until"])))
         self.desk.pipe(topics.ACCOUNT_ALERTS, alert)
@@ -171,8 +174,8 @@ def _text(ms: int) -> str:
 
 
 def play(routes: tuple[Route, ...], steps: list[Any], batch: int = 500, crashes: bool = True) -> Story:
-    """Play the steps, then let all that waits be told."""
-    desk = Desk(*routes, share=3)
+    """Play the steps, then let all that waits be told. It begins shortly before quiet hours, of which kind their number says."""
+    desk = Desk(*routes, share=3, now=BEGINS[len(steps) % len(BEGINS)])
     desk.batch = batch
     story = Story(routes, desk)
     for step in steps:
@@ -231,7 +234,8 @@ def items(story: Story, refreshes: bool) -> Iterator[tuple[int, Alert, AlertItem
 
 
 def is_over(alert: Alert, item: AlertItem) -> bool:
-    return alert.status == "resolved" or item.state in ("resolved", "expired", "withdrawn")
+    ended = isinstance(item.ends_at, str) and item.ends_at <= alert.created_at
+    return ended or alert.status == "resolved" or item.state in ("resolved", "expired", "withdrawn")
 
 
 @given(ROUTES, STEPS)
@@ -284,7 +288,8 @@ def test_sinks_that_hold_what_is_open_know_when_it_is_over(routes: tuple[Route, 
             assert not over or not last.get((alert.sink, item.key), True), "told to be over, but it was not open"
             last[alert.sink, item.key] = over
         elif over:
-            assert item.what in next(route for route in routes if route.name == alert.route).what
+            # By the route that wanted it, or by that in whose group it waited.
+            assert any(item.what in route.what for route in routes if alert.sink in route.sinks)
     for case, (state, _) in story.cases.items():
         if state != "open":
             assert all(last.get((sink, f"c-{case}"), True) for sink in KEEPING), f"c-{case} is {state}, and no sink knows"
@@ -321,7 +326,7 @@ def test_only_what_is_open_is_told_again(routes: tuple[Route, ...], steps: list[
             first_told.setdefault(item.key, at)
     for at, alert, item in items(story, refreshes=True):
         assert alert.sink == "alertmanager"
-        assert first_told[item.key] < at
+        assert first_told[item.key] <= at
         assert parse_time(str(item.ends_at)) <= at + 900_000
         number = number_of(alert, item)
         assert number is not None
@@ -352,4 +357,4 @@ def test_when_all_is_over_nothing_is_kept_and_no_id_came_twice(routes: tuple[Rou
     story.desk.passes(2 * DAY_MS, tick=HOUR_MS)
     assert not story.desk.state()
     ids = [alert.delivery_id for alert in story.desk.alerts(refreshes=True)]
-    assert len(ids) == len(set(ids))
+    assert len(ids) == len(set(ids)), [a for a in story.desk.alerts(refreshes=True) if ids.count(a.delivery_id) > 1]
