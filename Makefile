@@ -135,7 +135,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --fork-strat
 
 lock: $(INSTALLED)
 	@$(LOCK) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
-	@$(LOCK) --extra disk --extra embedded --extra fetch --extra files --extra gateway --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
+	@$(LOCK) --extra care --extra disk --extra embedded --extra fetch --extra files --extra gateway --extra notify --extra sentiment --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	@$(LOCK) --constraint requirements.lock deploy/build.in --output-file deploy/build.lock
 	@for peer in quix bytewax; do \
 	  $(LOCK) $(ARGS) bench/peers/$$peer/requirements.in --output-file bench/peers/$$peer/requirements.lock; done

@@ -55,18 +55,22 @@ class FirstTouch:
     sources = (topics.CASE_EVENTS, topics.PREFERENCES, topics.ERASURES)
     leading = (topics.PREFERENCES, topics.ERASURES)
 
-    def __init__(self, settings: FirstTouchSettings) -> None:
+    def __init__(self, settings: FirstTouchSettings | None) -> None:
+        """Without settings nobody is written to; preferences and erasures are taken in all the same, and what was planned when
+        there were some is kept."""
         self._settings = settings
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
         """Take over the records in order."""
-        plans, erased = Plans(state), ErasedList(state)
+        settings, plans, erased = self._settings, Plans(state), ErasedList(state)
         preferences = Preferences(state, erased, outbox)
         for record in batch:
             if record.topic == topics.CASE_EVENTS:
+                if settings is None:
+                    continue
                 try:
                     event = read_event(record, state)
-                    self._happened(record, event, plans, erased, now.at(record.timestamp), outbox)
+                    _happened(record, event, plans, erased, settings, now.at(record.timestamp), outbox)
                 except Unusable as error:
                     bury(record, "validate", error, outbox)
             elif record.topic == topics.PREFERENCES:
@@ -78,17 +82,20 @@ class FirstTouch:
 
     def tick(self, now: int, state: State, outbox: Outbox) -> None:
         """Decide on what is due, and let go of what is over."""
+        settings = self._settings
+        if settings is None:
+            return
         plans, counts = Plans(state), SentCounts(state, now)
         preferences = Preferences(state, ErasedList(state), outbox)
         due, more = plans.due(now, SHARE)
         for whose, plan in due.items():
-            facts = self._circumstances(whose, plan, preferences, counts, state)
+            facts = _circumstances(whose, plan, preferences, counts, settings, state)
             if now - plan.due > OVERDUE_MS and not plan.waited and now + 2 * OVERDUE_MS < facts.expires_at:
                 plan.waited = True
                 plans.put(whose, plan, now + OVERDUE_MS)
                 continue
-            reason = suppression(facts, self._settings, now)
-            opening = self._settings.hours.next(now, _zone_of(plan.case)) if reason is None else now
+            reason = suppression(facts, settings, now)
+            opening = settings.hours.next(now, _zone_of(plan.case)) if reason is None else now
             if opening > now:
                 plan.waited = False
                 plans.put(whose, plan, opening)
@@ -96,63 +103,75 @@ class FirstTouch:
             plans.remove(whose)
             if reason is None:
                 counts.add(whose, plan.case.account_id)
-                self._send(plan, now, outbox)
+                _send(plan, settings, now, outbox)
             else:
                 _suppress(plan, reason, now, now, outbox)
-        if counts.sweep(self._settings.cooldown_ms) or more:
+        if counts.sweep(settings.cooldown_ms) or more:
             outbox.more = True
 
-    def _happened(self, record: Record, event: CaseEvent, plans: Plans, erased: ErasedList, now: int, outbox: Outbox) -> None:
-        case = event.case
-        if case.respondent_id is UNSET:
-            return
-        whose = bytes.fromhex(respondent_hash(case.account_id, case.respondent_id))
-        plan = plans.get(whose)
-        if plan is not None and plan.case.case_id == case.case_id:
-            if case.revision >= plan.case.revision:
-                plan.case = brief(case)
-                plans.update(whose, plan)
-            return
-        if not begins(event) or erased.has(whose):
-            return
-        if plan is not None:
-            # At most one case of a respondent is open: the other one has come to its end.
-            _suppress(plan, "closed", now, record.timestamp, outbox)
-        at = parse_time(event.at)
-        due = self._settings.hours.next(at + self._settings.delay_ms, _zone_of(case))
-        trace = traceparent(record.headers)
-        planned = Plan(outreach_id(event), brief(case), at, due, traceparent=None if trace is None else trace[1])
-        plans.put(whose, planned, due)
 
-    def _circumstances(
-        self, whose: bytes, plan: Plan, preferences: Preferences, counts: SentCounts, state: State
-    ) -> Circumstances:
-        case = plan.case
-        return Circumstances(
-            answered=_answered(plan),
-            case_state=case.state,
-            opted_out=preferences.opted_out(whose),
-            address=_text(case.respondent_id),
-            last_sent_at=counts.last_sent(whose),
-            expires_at=self._settings.expires(plan.first_due),
-            sent_to_account=counts.to_account(case.account_id),
-            sent_by_partition=counts.of_all(),
-            partitions=state.partitions,
-        )
+def _happened(
+    record: Record,
+    event: CaseEvent,
+    plans: Plans,
+    erased: ErasedList,
+    settings: FirstTouchSettings,
+    now: int,
+    outbox: Outbox,
+) -> None:
+    """Something happened to a case, at `now` in ms."""
+    case = event.case
+    if case.respondent_id is UNSET:
+        return
+    whose = bytes.fromhex(respondent_hash(case.account_id, case.respondent_id))
+    plan = plans.get(whose)
+    if plan is not None and plan.case.case_id == case.case_id:
+        if case.revision >= plan.case.revision:
+            plan.case = brief(case)
+            plans.update(whose, plan)
+        return
+    if not begins(event) or erased.has(whose):
+        return
+    if plan is not None:
+        # At most one case of a respondent is open: the other one has come to its end.
+        _suppress(plan, "closed", now, record.timestamp, outbox)
+    at = parse_time(event.at)
+    due = settings.hours.next(at + settings.delay_ms, _zone_of(case))
+    trace = traceparent(record.headers)
+    planned = Plan(outreach_id(event), brief(case), at, due, traceparent=None if trace is None else trace[1])
+    plans.put(whose, planned, due)
 
-    def _send(self, plan: Plan, now: int, outbox: Outbox) -> None:
-        message = self._settings.render(plan.case, now)
-        if message.failed:
-            outbox.count("outreach_template_errors", message.failed)
-        told = _told(plan, now, "send")
-        told.to = plan.case.respondent_id
-        if reply_to := reply_address(plan.case, self._settings.reply_to):
-            told.reply_to = reply_to
-        told.locale, told.template, told.subject, told.text = message.locale, message.template, message.subject, message.text
-        told.expires_at = format_time(self._settings.expires(plan.first_due))
-        _announce(plan, told, now, now, outbox)
-        outbox.count("outreach", "sent")
-        outbox.observe("outreach_delay_seconds", value=max(0, now - plan.at) / 1000)
+
+def _circumstances(
+    whose: bytes, plan: Plan, preferences: Preferences, counts: SentCounts, settings: FirstTouchSettings, state: State
+) -> Circumstances:
+    case = plan.case
+    return Circumstances(
+        answered=_answered(plan),
+        case_state=case.state,
+        opted_out=preferences.opted_out(whose),
+        address=_text(case.respondent_id),
+        last_sent_at=counts.last_sent(whose),
+        expires_at=settings.expires(plan.first_due),
+        sent_to_account=counts.to_account(case.account_id),
+        sent_by_partition=counts.of_all(),
+        partitions=state.partitions,
+    )
+
+
+def _send(plan: Plan, settings: FirstTouchSettings, now: int, outbox: Outbox) -> None:
+    message = settings.render(plan.case, now)
+    if message.failed:
+        outbox.count("outreach_template_errors", message.failed)
+    told = _told(plan, now, "send")
+    told.to = plan.case.respondent_id
+    if reply_to := reply_address(plan.case, settings.reply_to):
+        told.reply_to = reply_to
+    told.locale, told.template, told.subject, told.text = message.locale, message.template, message.subject, message.text
+    told.expires_at = format_time(settings.expires(plan.first_due))
+    _announce(plan, told, now, now, outbox)
+    outbox.count("outreach", "sent")
+    outbox.observe("outreach_delay_seconds", value=max(0, now - plan.at) / 1000)
 
 
 def _answered(plan: Plan) -> bool:

@@ -12,6 +12,8 @@ from tests.kafka.topics import TopicAdmin
 
 PARTITIONS = 4
 """Of every topic of every line."""
+COUNTING = ("intake", "directory", "scoring", "rollups")
+"""The agents that count: all but those of care, which act on what comes of it."""
 
 Encode = Callable[[Answer], bytes]
 

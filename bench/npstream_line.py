@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.checking import Checked
-from bench.inputs import PARTITIONS
+from bench.inputs import COUNTING, PARTITIONS
 from bench.machine import ROOT
 from bench.measurement import Ground, Measurement, RunFailed, as_variables, time_limit_s, without_settings
 from bench.npstream_outputs import comparisons
@@ -124,10 +124,10 @@ def compiled_line(responses: int, tuning: Mapping[str, str] | None = None, proce
 
 
 def whole_line(responses: int, tuning: Mapping[str, str] | None = None, processes: int = 1) -> NpstreamLine:
-    """From raw responses to the tables of segments, three hops."""
+    """From raw responses to the tables of segments, three hops. Without care, which acts on what comes of it."""
     name, title, tuning = _in_processes("whole", "npstream, all agents", tuning, processes)
     headers = {"nps-source": b"canonical"}
-    return NpstreamLine(name, title, AGENTS, topics.RAW, raw_record, responses, headers, tuning)
+    return NpstreamLine(name, title, COUNTING, topics.RAW, raw_record, responses, headers, tuning)
 
 
 def _in_processes(

@@ -25,13 +25,13 @@ from bench.document import write_into
 from bench.engine.tally import Tally
 from bench.fetching import fetches, stored
 from bench.hot_path import Clock, HotPath
-from bench.inputs import PARTITIONS
+from bench.inputs import COUNTING, PARTITIONS
 from bench.lines import ENGINE, lines
 from bench.measurement import Ground, Measurement
 from bench.stream import MOST, answers, first_day, plain_record, raw_record
 from npstream.hosting import processors, task_rules
 from npstream.memory import freeze, keep_freed_memory, tune_collector
-from npstream.settings import AGENTS, Settings
+from npstream.settings import Settings
 from schemas import topics
 from streams.processor import Processor
 
@@ -64,7 +64,7 @@ async def paths(responses: int, settings: Settings, clock: Clock) -> list[HotPat
     plain = fetches(stored(PLAIN, answers(responses, day), plain_record, (), now_ms))
     await path(Tally(PLAIN, "changes", "detractors")).run(plain)
     records = stored(topics.RAW, answers(responses, day), raw_record, ((SOURCE_HEADER, b"canonical"),), now_ms)
-    for agent in (one for name in AGENTS for one in processors(name, settings)):
+    for agent in (one for name in COUNTING for one in processors(name, settings)):
         fetched = fetches(record for record in records if record.topic in agent.sources)
         records = await path(agent).run(fetched, READ_ON.__contains__)
     return done

@@ -6,6 +6,26 @@ from streams.metrics import Fact, Kind
 PREFIX = "npstream_"
 """Before the name of every metric."""
 
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+CASE_SECONDS = (
+    5 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    2 * HOUR,
+    4 * HOUR,
+    8 * HOUR,
+    DAY,
+    2 * DAY,
+    4 * DAY,
+    7 * DAY,
+    14 * DAY,
+    30 * DAY,
+)
+"""Buckets of what people take: from at once to a month; due times lie in between."""
+OUTREACH_SECONDS = (MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY)
+"""Buckets of what first messages take: their delay, and a night."""
+
 FACTS = (
     Fact("adapted", Kind.COUNTER, "Responses that an adapter read, by adapter", ("source",)),
     Fact("responses", Kind.COUNTER, "Accepted responses, by category and source", ("category", "source")),
@@ -24,4 +44,33 @@ FACTS = (
     Fact("detractors", Kind.COUNTER, "Detractor events, by severity", ("severity",)),
     Fact("promoters", Kind.COUNTER, "Promoter events"),
     Fact("segment_nps", Kind.GAUGE, "NPS of a segment over the headline window", ("dimension", "value")),
+    Fact("cases_opened", Kind.COUNTER, "Cases opened, by severity", ("severity",)),
+    Fact("cases_closed", Kind.COUNTER, "Cases closed: resolved, recovered, withdrawn, expired", ("how",)),
+    Fact("cases_open", Kind.GAUGE, "Open cases of a partition, by severity and state", ("partition", "severity", "state")),
+    Fact("cases_oldest_timestamp_seconds", Kind.GAUGE, "When the oldest open case of a partition was opened", ("partition",)),
+    Fact(
+        "case_first_response_seconds",
+        Kind.HISTOGRAM,
+        "From the opening of a case to the first word to the customer",
+        ("severity",),
+        CASE_SECONDS,
+    ),
+    Fact("case_resolution_seconds", Kind.HISTOGRAM, "From the opening of a case to its end", ("severity",), CASE_SECONDS),
+    Fact("case_breaches", Kind.COUNTER, "Due times that passed, by what was due", ("due", "severity")),
+    Fact("case_escalations", Kind.COUNTER, "Steps taken in the chain of owners"),
+    Fact(
+        "case_commands", Kind.COUNTER, "Commands, by what became of them: applied, repeated, rejected", ("command", "outcome")
+    ),
+    Fact("recoveries", Kind.COUNTER, "Detractors who are none any more, by whether their case was open", ("severity", "case")),
+    Fact("comments", Kind.COUNTER, "Comments analysed, by how they sound", ("tone",)),
+    Fact("comment_themes", Kind.COUNTER, "Mentions of themes in comments", ("theme",)),
+    Fact("account_alerts", Kind.COUNTER, "Accounts found at risk, by the sign", ("kind", "severity")),
+    Fact("risk_unreadable", Kind.COUNTER, "Records of npstream's own topics that the agent risk cannot read"),
+    Fact("alerts", Kind.COUNTER, "Deliveries decided on, by sink and severity", ("sink", "severity")),
+    Fact("alert_refreshes", Kind.COUNTER, "Deliveries that repeat what a sink forgets", ("sink",)),
+    Fact("alert_items", Kind.COUNTER, "What was to be told, by what became of it", ("kind", "outcome")),
+    Fact("alerts_unreadable", Kind.COUNTER, "Records of npstream's own topics that the agent alerts cannot read"),
+    Fact("outreach", Kind.COUNTER, "First messages: sent, or why not", ("outcome",)),
+    Fact("outreach_delay_seconds", Kind.HISTOGRAM, "From a case's opening to the first message", (), OUTREACH_SECONDS),
+    Fact("outreach_template_errors", Kind.COUNTER, "Messages whose template failed, and a shipped one was used", ("template",)),
 )

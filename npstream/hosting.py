@@ -7,10 +7,22 @@ partition and a transaction (what that saves: docs/capacity.md).
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from agents.alerts import Alerts
+from agents.cases import Cases
+from agents.comments import Comments, CommentsSettings
 from agents.directory import Directory
 from agents.intake import Intake, IntakeSettings
+from agents.outreach import FirstTouch
+from agents.risk import Risk
 from agents.rollups import Rollups, RollupSettings
 from agents.scoring import Scoring, ScoringSettings
+from agents.themes import Themes, ThemesSettings
+from npstream.care.alerts import alerts_settings
+from npstream.care.cases import cases_settings
+from npstream.care.comments import read_comments
+from npstream.care.file import read_care
+from npstream.care.first_touch import first_touch
+from npstream.care.risk import risk_settings
 from npstream.failures import CheckFailed
 from npstream.settings import Settings
 from npstream.sources_file import read_sources
@@ -39,13 +51,21 @@ def _directory(settings: Settings) -> Sequence[Processor]:
 
 
 def _rollups(settings: Settings) -> Sequence[Processor]:
-    return [
-        Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))
-    ]
+    lengths = (settings.windows_days, settings.headline_days, settings.grace_days)
+    return [Rollups(RollupSettings(*lengths, settings.segment_gauges)), Themes(ThemesSettings(settings.windows_days))]
 
 
 def _care(settings: Settings) -> Sequence[Processor]:
-    return []
+    """All of them whatever the care file says: what one knew is in the state, and a unit must know whose it is."""
+    care, age = read_care(settings.care_file), settings.alert_max_age_days
+    analysis = read_comments(care)
+    return [
+        Cases(cases_settings(care, age, analysis.analyser)),
+        Comments(analysis.analyser, CommentsSettings(settings.windows_days)),
+        Risk(risk_settings(care, settings.windows_days, settings.headline_days, age)),
+        Alerts(alerts_settings(care)),
+        FirstTouch(first_touch(care)),
+    ]
 
 
 UNITS: dict[str, Callable[[Settings], Sequence[Processor]]] = {

@@ -4,8 +4,8 @@ The steps, and what a crash right after each of them means:
 
 1. Look: is the source there, and nobody in the agent's group?   After: nothing has changed.
 2. Delete the changelog.                                          After: a worker says at its start that it is missing.
-3. Void the cells of scoring's lost state: a source partition that holds nothing any more would never say so itself, and its
-   old cells would count for ever.                                After: as after 2.
+3. Void the cells of a lost state of scoring or care: a source partition that holds nothing any more would never say so itself,
+   and its old cells would count for ever.                        After: as after 2.
 4. Create the changelog anew.
    After: tasks refuse, since the group has offsets and the changelog is empty; the same command, run again, ends it.
 5. Forget the group's offsets.                                    After: done.
@@ -24,16 +24,19 @@ from npstream.failures import CheckFailed
 from npstream.settings import Settings
 from npstream.topic_plan import PlannedTopic, changelog_topics
 from schemas import topics
+from schemas.codec import dumps
 from schemas.times import day_of
 from streams.changelog import new_incarnation
 from streams.task_name import TaskName
 
 VOID_SEGMENT = "npstream=rebuilt"
 """What the cells are of that only say that there is a later state: nobody answered there, so it has no table."""
+CELLS = frozenset({topics.CELLS, topics.THEMES_CELLS})
 COMES_AGAIN = {
     "intake": f"{topics.RESPONSES} gets every response again, which scoring knows, and {topics.DEAD_LETTERS} every dead letter",
     "scoring": f"events and dead letters, each event with the ce_id that it had; all rows of {topics.ACCOUNT_ROLLUPS}",
-    "rollups": f"all rows of {topics.SEGMENT_ROLLUPS}",
+    "rollups": f"all rows of {topics.SEGMENT_ROLLUPS} and {topics.SEGMENT_THEMES}",
+    "care": f"cases of the detractors that {topics.DETRACTORS} still holds, new ones in place of those that there were",
 }
 """What consumers see of it."""
 
@@ -85,8 +88,8 @@ async def carry_out(admin: Admin, settings: Settings, rebuild: Rebuild) -> None:
     if rebuild.there:
         await admin.delete_topic(rebuild.changelog.name)
     # 3. Void.
-    if topics.CELLS in ACCESS[rebuild.agent].writes:
-        await _void_cells(settings)
+    for topic in CELLS & ACCESS[rebuild.agent].writes:
+        await _void_cells(settings, topic)
     # 4. Create.
     await admin.create([rebuild.changelog])
     # 5. Forget.
@@ -97,18 +100,26 @@ async def carry_out(admin: Admin, settings: Settings, rebuild: Rebuild) -> None:
         raise CheckFailed(f"cannot delete group {rebuild.group}: {said(code)}; delete it, or do it again as who may")
 
 
-async def _void_cells(settings: Settings) -> None:
-    """Every partition of rollups hears of each source partition that its cells so far are of an older state."""
+async def _void_cells(settings: Settings, topic: str) -> None:
+    """Every partition of who adds them up hears of each source partition that its cells so far are of an older state."""
     now_ms = int(time.time() * 1000)
-    spans = Spans(settings.windows_days, settings.grace_days)
-    nobody = [0] * spans.kind
-    value, incarnation = write_respondents(spans, Respondents(day_of(now_ms), nobody, nobody)), new_incarnation(now_ms)
+    day, value = _void(settings, topic, now_ms)
+    incarnation = new_incarnation(now_ms)
     async with AIOKafkaProducer(**settings.connection().aiokafka, acks="all") as producer:
         for partition in range(settings.partitions):
             for source in range(settings.partitions):
-                key = write_key(source, incarnation, VOID_SEGMENT, None)
-                await producer.send(topics.CELLS, value, key, partition, timestamp_ms=now_ms)
+                key = write_key(source, incarnation, VOID_SEGMENT, day)
+                await producer.send(topic, value, key, partition, timestamp_ms=now_ms)
         await producer.flush()
+
+
+def _void(settings: Settings, topic: str, now_ms: int) -> tuple[int | None, bytes]:
+    """The day and the value of a cell of nobody."""
+    if topic == topics.THEMES_CELLS:
+        return day_of(now_ms), dumps({"themes": {}})
+    spans = Spans(settings.windows_days, settings.grace_days)
+    nobody = [0] * spans.kind
+    return None, write_respondents(spans, Respondents(day_of(now_ms), nobody, nobody))
 
 
 def _in_use(group: str, hosts: list[str]) -> CheckFailed:

@@ -218,6 +218,10 @@ class Settings:
     )
     fetch_http_port: int = setting(9466, "port of the metrics of npstream fetch; 0 takes a free one", least=0, most=65_535)
 
+    notify_http_port: int = setting(
+        9467, "port of the metrics of npstream notify; 0 takes a free one", least=0, most=65_535, group="notify"
+    )
+
     http_host: str = setting(
         "127.0.0.1", "where metrics and health are served: loopback, since there is no log-in", group="metrics"
     )

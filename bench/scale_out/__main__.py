@@ -18,13 +18,13 @@ from bench import machine
 from bench.__main__ import WIDTH
 from bench.broker import JVM_OPTIONS
 from bench.document import write_into
+from bench.inputs import COUNTING
 from bench.measurement import Ground, RunFailed
 from bench.scale_out import at_rest, fusing, hand_over, report, throughput
 from bench.scale_out.report import Results
 from bench.scale_out.stage import Stage
 from bench.scale_out.throughput import Load
 from bench.stream import MOST, first_day
-from npstream.settings import AGENTS
 from tests.kafka.broker import KafkaBroker, KafkaUnavailable
 
 MARKER = "scale-out"
@@ -88,10 +88,10 @@ def _loads(responses: int, quick: bool) -> list[Load]:
     """A broker that has just started is still compiling itself, so the first run is there to be forgotten."""
     scoring = ("scoring",)
     if quick:
-        return [Load(scoring, processes, 4, responses) for processes in (1, 2)] + [Load(AGENTS, 2, 4, responses)]
+        return [Load(scoring, processes, 4, responses) for processes in (1, 2)] + [Load(COUNTING, 2, 4, responses)]
     return [
         *(Load(scoring, processes, partitions, responses) for processes in (1, 2, 4) for partitions in (4, 16, MANY)),
-        *(Load(AGENTS, processes, 16, responses) for processes in (1, 2, 4)),
+        *(Load(COUNTING, processes, 16, responses) for processes in (1, 2, 4)),
     ]
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from bench.checking import Checked
 from bench.filling import fill
+from bench.inputs import COUNTING
 from bench.measurement import time_limit_s, wait
 from bench.npstream_outputs import comparisons
 from bench.process_tree import Footprint
@@ -12,7 +13,7 @@ from bench.scale_out.stage import SESSION_MS, Command, Stage, environment, topic
 from bench.stream import answers, canonical_record, raw_record
 from bench.truth import Truth
 from bench.watching import FAST_S, QUIET_S, Look
-from npstream.settings import AGENTS, Settings
+from npstream.settings import Settings
 from npstream.topic_plan import planned_topics
 from schemas import topics
 from streams.task_name import changelog_topic
@@ -30,7 +31,7 @@ class Load:
     @property
     def title(self) -> str:
         """Which agents."""
-        return "all agents" if self.agents == AGENTS else ", ".join(self.agents)
+        return "all agents" if self.agents == COUNTING else ", ".join(self.agents)
 
 
 @dataclass

@@ -36,8 +36,6 @@ from streams.closing import close
 
 logger = logging.getLogger(__name__)
 
-HTTP_PORT: Final = 9467
-"""Port of the metrics, unless the setting notify_http_port says otherwise: the one after npstream fetch's."""
 FETCH_BYTES: Final = 256 * 1024
 """Of a partition, read at a time: what a lane has no room for is read again."""
 STAY_AWAY_MS: Final = 300_000
@@ -205,12 +203,11 @@ async def _run(lanes: list[Lane], stop: asyncio.Event) -> None:
 
 
 def _serve(settings: Settings, registry: CollectorRegistry) -> tuple[WSGIServer, Thread]:
-    port = int(getattr(settings, "notify_http_port", HTTP_PORT))
     try:
-        return start_http_server(port, settings.http_host, registry)
+        return start_http_server(settings.notify_http_port, settings.http_host, registry)
     except OSError as error:
         raise UserError(
-            f"cannot serve metrics at {settings.http_host}:{port}: {error.strerror}; "
+            f"cannot serve metrics at {settings.http_host}:{settings.notify_http_port}: {error.strerror}; "
             "choose another port with the setting notify_http_port"
         ) from error
 
