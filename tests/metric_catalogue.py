@@ -1,5 +1,5 @@
-"""Every metric that a worker or a gateway serves, as its registry declares it: what dashboards, alerts and documents are held
-against."""
+"""Every metric that a worker, a gateway or npstream notify serves, as its registry declares it: what dashboards, alerts and
+documents are held against."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from npstream.facts import PREFIX
 from npstream.gateway.limits import InFlight
 from npstream.gateway.metrics import GATEWAY_PREFIX, GatewayMetrics
+from npstream.notifying.metrics import NotifyMetrics
 from npstream.settings import Settings
 from npstream.worker import Worker
 from streams.metrics import Reading, Readings
@@ -36,7 +37,9 @@ def catalogue() -> list[Metric]:
     # The worker serves exactly these readings: a name that is taken twice would be refused here.
     Readings(worker.registry, PREFIX, worker._readings)
     gateway = GatewayMetrics(CollectorRegistry(), InFlight(1))
-    return found + _of(gateway.registry, GATEWAY_PREFIX, gateway.readings())
+    notify = CollectorRegistry()
+    NotifyMetrics(notify)
+    return found + _of(gateway.registry, GATEWAY_PREFIX, gateway.readings()) + _of(notify, "", ())
 
 
 def _of(registry: CollectorRegistry, prefix: str, readings: Iterable[Reading]) -> list[Metric]:

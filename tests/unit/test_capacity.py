@@ -32,13 +32,13 @@ def test_a_hundred_thousand_a_second_by_hand() -> None:
     assert plan.cores == 5.0
     assert plan.processes == 10  # half busy
     assert plan.partitions == 24  # two for each, doubled from 12
-    assert plan.producers == 96  # four agents
+    assert plan.producers == 120  # five units
     assert plan.process_gb == pytest.approx(350 / 1024 + 1.0)
     assert plan.brokers_by["cores"] == pytest.approx(100_000 * 20 * 3 / 1e6 / 0.5 / 16)
     assert plan.brokers_by["disk writes"] == pytest.approx(100_000 * 1_500 * 3 / 2**20 / 250)
-    assert plan.brokers_by["partition copies"] == 18 * 24 * 3 / 4_000
+    assert plan.brokers_by["partition copies"] == 32 * 24 * 3 / 4_000
     assert (plan.brokers, plan.scarcest) == (3, "copies")
-    assert plan.sockets == 96 * 4
+    assert plan.sockets == 120 * 4
     assert plan.transactions == 3 * 24 / 0.02
     assert plan.cold_start_s == pytest.approx(2**20 * 5 / 100_000)
     assert plan.lost_process_s == pytest.approx(plan.cold_start_s / 2)  # its two partitions go to two others

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas import accounts, events
+from schemas import contract, events
 from schemas.examples import EXAMPLES
 
-TYPES: dict[str, Any] = {**vars(accounts), **vars(events)}
+TYPES: dict[str, Any] = {**vars(events), **{kind.__name__: kind for kind in contract.TYPES}}
 
 
 def fits(name: str, value: dict[str, Any]) -> bool:

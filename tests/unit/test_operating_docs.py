@@ -15,6 +15,7 @@ from npstream.hosting import processors
 from npstream.settings import AGENTS, Settings
 from npstream.settings_sources import declared
 from schemas import cloudevents, topics
+from schemas.contract import CLOUD_EVENTS
 from schemas.dead_letters import Reason
 from schemas.examples import EXAMPLES
 from schemas.vendors import ADAPTERS
@@ -204,8 +205,7 @@ def test_what_looks_like_a_setting_or_a_topic_is_one(page: str) -> None:
 
 def test_topics_keys_types_and_retention_are_those_of_the_code() -> None:
     table = {quoted(row[0])[0]: row[1:] for row in rows(section(CONSUMERS, "Topics"))}
-    types = {topics.DETRACTORS: cloudevents.DETRACTOR, topics.PROMOTERS: cloudevents.PROMOTER,
-             topics.CHANGES: cloudevents.CATEGORY_CHANGE, topics.SCORED: cloudevents.SCORED}  # fmt: skip
+    types = {topic.name: CLOUD_EVENTS[topic.schema] for topic in topics.TOPICS if topic.schema in CLOUD_EVENTS}
     assert set(types.values()) == set(cloudevents.TYPES)
     assert {name: (quoted(kind)[0], key, kept) for name, (kind, key, kept, _) in table.items()} == {
         name: (kind, topics.BY_NAME[name].key, f"{topics.BY_NAME[name].retention_days} days") for name, kind in types.items()

@@ -47,6 +47,11 @@ COMMANDS = [
     ("settings", "--json"),
     ("settings", "--markdown"),
     ("schema", "."),
+    ("cases",),
+    ("cases", "show", "c-1"),
+    ("notify",),
+    ("outreach", "list"),
+    ("comments", "try", "slow"),
     ("demo", "--help"),
     ("broker", "--help"),
 ]

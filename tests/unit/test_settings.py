@@ -97,7 +97,7 @@ REFUSED = [
     ("windows_days", "", "windows_days is '': it must be whole numbers, with commas between them"),
     ("windows_days", "7,x", "windows_days is '7,x': it must be whole numbers, with commas between them"),
     ("windows_days", [7, "x"], "windows_days is [7, 'x']: it must be whole numbers, with commas between them"),
-    ("agents", "intake,skoring", "agents is 'intake,skoring': it must be intake or directory or scoring or rollups"),
+    ("agents", "intake,skoring", "agents is 'intake,skoring': it must be intake or directory or scoring or rollups or care"),
     ("log_level", "INFO", "log_level is 'INFO': it must be debug or info or warning or error or critical (written info)"),
     ("transaction_timeout_ms", "900001", "transaction_timeout_ms is '900001': it must be at most 900000"),
     ("transaction_timeout_ms", "999", "transaction_timeout_ms is '999': it must be at least 1000"),
@@ -290,7 +290,7 @@ def test_every_setting_has_a_reason_a_group_and_a_line_on_the_page() -> None:
 
 def test_every_number_that_measures_something_has_its_unit_in_its_name() -> None:
     counts = {"partitions", "processes", "replication", "http_port", "gc_threshold", "segment_gauges"}
-    counts |= {"gateway_port", "gateway_burst", "fetch_http_port", "fetch_per_minute"}
+    counts |= {"gateway_port", "gateway_burst", "fetch_http_port", "fetch_per_minute", "notify_http_port"}
     numbers = {name for name, facts in declared(Settings).items() if type(default_of(facts)) in (int, float)}
     assert {name for name in numbers - counts if not name.endswith(("_ms", "_s", "_bytes", "_days"))} == set()
 

@@ -1,12 +1,11 @@
-"""Every record that the three processors send fits the published contract."""
+"""Every record that the agents send fits the published contract."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from agents.directory import Directory
-from agents.intake import Intake
-from agents.rollups import Rollups
-from agents.scoring import Scoring
+from npstream.hosting import processors
+from npstream.settings import AGENTS, Settings
 from schemas import topics
 from schemas.contract import asyncapi
 from schemas.examples import EXAMPLES
@@ -17,6 +16,20 @@ from tests.json_schema import errors
 from tests.payloads import NAMES, raw
 
 NOW = 1_772_357_400_000  # 2026-03-01T09:30:00Z
+CARE = """
+[first_touch]
+enabled = true
+company = "Vendor Inc."
+[[alerts.routes]]
+name = "all"
+sinks = ["csm"]
+[sinks.csm]
+kind = "webhook"
+url = "https://csm.vendor.example/nps"
+secret = "whsec_c2VjcmV0LW9mLXRoZS1zaW5r"
+"""
+BY_OTHERS = {topics.DELIVERIES}
+"""What no agent writes: npstream notify does."""
 DOCUMENT = asyncapi()
 
 
@@ -44,18 +57,35 @@ ARRIVING = [
 ]
 
 
-def test_everything_that_is_sent_fits_the_contract() -> None:
-    driver = TestDriver([Intake(), Directory(), Scoring(), Rollups()], now=NOW, partitions=2)
+def command(number: int, **fields: str) -> bytes:
+    return json.dumps({"command_id": f"c-{number}", "account_id": "acme", "by": "csm@vendor.example", **fields}).encode()
+
+
+def test_everything_that_is_sent_fits_the_contract(tmp_path: Path) -> None:
+    (tmp_path / "care.toml").write_text(CARE, encoding="utf-8")
+    settings = Settings(care_file=str(tmp_path / "care.toml"), default_account="acme")
+    driver = TestDriver([one for unit in AGENTS for one in processors(unit, settings)], now=NOW, partitions=2)
     driver.pipe(topics.ACCOUNTS, b"acme", json.dumps(EXAMPLES["AccountFacts"]).encode())
     for value in ARRIVING:
         driver.pipe(topics.RAW, None, value, headers=[("nps-account", b"acme")])
         driver.run()
-    for command in (EXAMPLES["Erasure"], {"account_id": "acme", "respondent_id": "u-1"}):
-        driver.pipe(topics.ERASURES, b"acme", json.dumps(command).encode())
+    (case, *_) = (json.loads(record.value or b"") for record in driver.sent(topics.CASES))
+    named = {"case_id": case["case_id"], "command": "acknowledge"}
+    for number, fields in enumerate((named, named | {"command": "reopen"}, {"case_id": "none", "command": "contact"})):
+        driver.pipe(topics.CASE_COMMANDS, b"acme", command(number, **fields))
+    for name in ("u-2", "u-3@acme.example"):
+        preference = {"account_id": "acme", "respondent_id": name, "outreach": False}
+        driver.pipe(topics.PREFERENCES, f"acme|{name}".encode(), json.dumps(preference).encode(), partition=0)
+        driver.pipe(topics.PREFERENCES, f"acme|{name}".encode(), json.dumps(preference).encode(), partition=1)
+    driver.run()
+    for _ in range(10):
+        driver.advance(60_000)
+    for command_ in (EXAMPLES["Erasure"], {"account_id": "acme", "respondent_id": "u-1"}):
+        driver.pipe(topics.ERASURES, b"acme", json.dumps(command_).encode())
         driver.run()
     for _ in range(3):
         driver.advance(8 * DAY_MS)
-    for topic in TOPICS:
+    for topic in (one for one in TOPICS if one.name not in BY_OTHERS):
         sent = driver.sent(topic.name)
         assert sent, f"nothing was sent to {topic.name}: the test would show nothing"
         for record in sent:
