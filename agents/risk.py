@@ -66,7 +66,7 @@ class Risk:
             else:
                 at = now.at(record.timestamp)
                 if topic == topics.SCORED:
-                    readable = silences is None or _heard(record, silences, at)
+                    readable = silences is None or _heard(record, silences)
                 elif topic == topics.CHANGES:
                     readable = "downgrade" not in self.settings.kinds or self._changed(record, state, alerts, at)
                 else:
@@ -140,14 +140,14 @@ class Risk:
         return {name: UNSET if value is None else value for name, value in figures.items()}
 
 
-def _heard(record: Record, silences: Silences, now: int) -> bool:
-    """A scored response, at `now` in ms. Returns whether it could be read."""
+def _heard(record: Record, silences: Silences) -> bool:
+    """A scored response. Returns whether it could be read."""
     read = read_scored(record.value)
     if read is None:
         return False
     scored, at = read
     if at != NEVER and scored.respondent_id is not UNSET:
-        silences.take(scored, scored.respondent_id, at, now // DAY_MS)
+        silences.take(scored, scored.respondent_id, at)
     return True
 
 

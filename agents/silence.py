@@ -99,8 +99,8 @@ class Silences:
         self._settings = settings
         self._state = state
 
-    def take(self, scored: Scored, respondent_id: str, at: int, today: int) -> None:
-        """A scored response of a respondent, given at `at` in ms; `today` is the UTC day on which it is processed."""
+    def take(self, scored: Scored, respondent_id: str, at: int) -> None:
+        """A scored response of a respondent, given at `at` in ms."""
         state = self._state
         account = scored.account_id.encode()
         respondent = short_hash(scored.account_id, respondent_id)
@@ -124,7 +124,7 @@ class Silences:
             return
         if was_silent and scored.change == "correction":
             rhythm.noticed = max(rhythm.noticed, answers[-1].at)  # nobody has said anything since
-        self._see_to(key, rhythm, today)
+        self._see_to(key, rhythm)
         state.put(key, _encode(rhythm))
 
     def look(self, entry: bytes, today: int) -> Silence | None:
@@ -147,7 +147,7 @@ class Silences:
                 who = keys.account_of(key), key[-HASH_BYTES:], rhythm.respondent_id
                 found = Silence(*who, last, usual_interval(times), int(began // DAY_MS))
             else:
-                self._see_to(key, rhythm, today)
+                self._see_to(key, rhythm)
         self._state.put(key, _encode(rhythm))
         return found
 
@@ -170,16 +170,15 @@ class Silences:
         """Whether there is a silence to wait for."""
         return len(rhythm.answers) >= self._settings.silence_responses and not rhythm.silent
 
-    def _see_to(self, key: bytes, rhythm: Rhythm, today: int) -> None:
-        """Have somebody looked at in time: on the day after the silence begins, and not before tomorrow, since the pass of
-        today may be over."""
+    def _see_to(self, key: bytes, rhythm: Rhythm) -> None:
+        """Have somebody looked at in time: on the day after the silence begins. Each pass begins with the first day that there
+        is, so the next one comes to a day that is past."""
         if not self._has_rhythm(rhythm):
             return
-        settings, tomorrow = self._settings, today + 1
-        soonest = day_after(rhythm.answers[-1].at + settings.silence_min_days * DAY_MS)
-        if 0 < rhythm.looked_at <= max(soonest, tomorrow):
+        soonest = day_after(rhythm.answers[-1].at + self._settings.silence_min_days * DAY_MS)
+        if 0 < rhythm.looked_at <= soonest:
             return  # the usual case, and no median is needed to know it
-        day = max(day_after(silent_from([answer.at for answer in rhythm.answers], settings)), tomorrow)
+        day = day_after(silent_from([answer.at for answer in rhythm.answers], self._settings))
         if rhythm.looked_at:
             if rhythm.looked_at <= day:
                 return

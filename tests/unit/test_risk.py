@@ -495,7 +495,7 @@ def test_an_erasure_at_another_partition_than_its_accounts_is_left_to_scoring() 
         b'{"account_id": 7}',
         b'{"account_id": "acme", "respondent_id": "u", "response_id": "r", "change": "new", "score": 3, "responded_at": "?"}',
         b'{"account_id": "acme", "respondent_id": "u", "response_id": "r", "change": "new", "responded_at": 7}',
-        b'{"account_id": "a", "respondent_id": "u", "response_id": "r", "change": "new", "responded_at": "2026-05-20T12:00:00Z"}',
+        b'{"account_id":"acme","respondent_id":"u","response_id":"r","change":"new","responded_at":"2026-05-20T12:00:00Z"}',
         b'{"account_id": "acme", "as_of": "someday", "windows": {}}',
         b'{"account_id": "acme", "as_of": "2026-05-20", "windows": {"90d": 7}}',
         b'{"account_id": "acme", "as_of": "2026-05-20", "windows": {"90d": {"responses": {}, "respondents": {}}}}',

@@ -1,7 +1,10 @@
 """The rules of risk, each by itself: what is decided from which numbers, and what can be set."""
 
+import re
 import statistics
+import tomllib
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +26,7 @@ from agents.risk_rules import (
 from agents.risk_sources import Stats, Tables
 from agents.statistics import window_stats
 from npstream.care.file import CareFile
-from npstream.care.risk import risk_settings
+from npstream.care.risk import CooldownTable, RiskTable, risk_settings
 from npstream.settings_sources import SettingsError
 from schemas.times import DAY_MS
 
@@ -181,6 +184,15 @@ def read(**table: Any) -> RiskSettings:
 def test_without_a_care_file_all_is_as_it_stands_in_the_docs() -> None:
     assert risk_settings(CareFile(), (7, 30, 90, 365), 90, 14) == RiskSettings()
     assert RiskSettings().cooldown_days == {"downgrade": 7, "nps_fell": 30, "nps_below": 30, "no_promoters": 30, "silence": 30}
+
+
+def test_the_example_in_the_docs_is_all_that_can_be_set_at_its_defaults() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "risk.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    table = tomllib.loads(example)["risk"]
+    assert table.keys() == set(RiskTable.__struct_fields__)
+    assert table["cooldown_days"].keys() == set(CooldownTable.__struct_fields__)
+    assert read(**table) == RiskSettings()
 
 
 def test_the_care_file_sets_it() -> None:
