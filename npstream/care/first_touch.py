@@ -67,6 +67,8 @@ class _Table(Struct, forbid_unknown_fields=True, frozen=True):
     default_locale: str = "en"
     reply_to: str = ""
     opt_out_url: str = ""
+    send_by: str = ""
+    """The sink that sends them: a matter of `npstream notify` alone."""
     names: dict[str, str] = {}
     templates: list[_Template] = []
 

@@ -431,6 +431,7 @@ from = "09:30"
 to = "24:00"
 zone = "Europe/Berlin"
 reply_to = "success@vendor.example"
+send_by = "mail"
 """
     found = first_touch(read_care(str(care.write(table).folder / "care.toml")))
     assert found is not None
