@@ -35,7 +35,7 @@ from tests.strategies import (
     small_days,
 )
 from tests.unit.test_rollup_properties import OneShareATick
-from tests.verification import Played
+from tests.verification import Played, erasures_of
 
 THEMES = ("performance", "pricing", "support")
 NAMES = ("promoters", "passives", "detractors", "negative", "neutral", "positive")
@@ -143,11 +143,8 @@ def day_of(body: dict[str, Any]) -> int:
 
 def expected(driver: TestDriver) -> tuple[dict[str, Any], dict[str, Any]]:
     """The windows of all accounts and of all segments, by their keys."""
-    removed = set()
-    for value in driver.table(topics.ERASURES).values():
-        body = json.loads(value)
-        if body.get("counts") == "remove" and "respondent_hash" in body:
-            removed.add((body["account_id"], body["respondent_hash"]))
+    erasures = [one for of_account in erasures_of(driver).values() for one in of_account]
+    removed = {(one.account_id, one.respondent_hash) for one in erasures if one.counts == "remove"}
     said = last_said(driver.sent(topics.SCORED), removed)
     accounts, segments = defaultdict(list), defaultdict(list)
     for body in said.values():
