@@ -559,6 +559,17 @@ def test_gauges_are_shown_again_after_a_restart(batch: int) -> None:
     assert ("cases_oldest_timestamp_seconds", "0") not in office.driver.gauges
 
 
+@BATCHES
+def test_gauges_are_right_after_as_many_cases_were_opened_as_a_tick_has_closed(batch: int) -> None:
+    office = Office(batch).says("r-1", 3)
+    office.passes(hours=1).does("acknowledge").says("r-2", 3, "u-2").passes(days=50)
+    office.does("assign", next(one for one, case in office.cases.items() if case.state == "acknowledged"), owner="me")
+    before = office.open_gauges()
+    office.passes(days=41)
+    assert office.open_gauges() == {("high", "acknowledged"): 1}
+    assert office.says("r-3", 3, "u-3").open_gauges() == before == {("high", "acknowledged"): 1, ("high", "new"): 1}
+
+
 def sent(office: Office) -> list[tuple[Any, ...]]:
     def plain(record: Sent) -> tuple[Any, ...]:
         return record.topic, record.key, record.value, record.timestamp, tuple(record.headers)
