@@ -20,7 +20,7 @@ from schemas.examples import EXAMPLES
 from schemas.times import format_time
 from streams.processor import DAY_MS, partition_of
 from streams.state import StagedState
-from streams.test_driver import Sent, TestDriver
+from streams.test_driver import TestDriver
 
 MONDAY = 1_772_443_800_000
 """2026-03-02T09:30:00Z."""
@@ -568,14 +568,6 @@ def test_gauges_are_right_after_as_many_cases_were_opened_as_a_tick_has_closed(b
     office.passes(days=41)
     assert office.open_gauges() == {("high", "acknowledged"): 1}
     assert office.says("r-3", 3, "u-3").open_gauges() == before == {("high", "acknowledged"): 1, ("high", "new"): 1}
-
-
-def sent(office: Office) -> list[tuple[Any, ...]]:
-    def plain(record: Sent) -> tuple[Any, ...]:
-        return record.topic, record.key, record.value, record.timestamp, tuple(record.headers)
-
-    answers = (topics.CASE_EVENTS, topics.CASES, topics.CASE_REJECTIONS)
-    return [plain(record) for topic in answers for record in office.run().driver.sent(topic)]
 
 
 def test_no_value_holds_more_than_its_type_says() -> None:
