@@ -51,7 +51,7 @@ class Refused(Exception):
     @property
     def label(self) -> str:
         """The command as a metric label."""
-        return self.command if self.command in _NAMES else UNKNOWN_COMMAND
+        return self.command if self.command is not None and self.command in _NAMES else UNKNOWN_COMMAND
 
 
 def refused(command: CaseCommand, reason: Reason, message: str, state: CaseState | None = None) -> Refused:
@@ -97,9 +97,15 @@ def read_command(value: bytes | None) -> CaseCommand:
 
 
 def _bad(said: dict[str, Any], message: str) -> Refused:
-    ids = {name: _id(said.get(name)) for name in ("command_id", "account_id", "case_id")}
     command = said.get("command")
-    return Refused("bad command", message, **ids, command=command[:MOST_COMMAND_CHARS] if type(command) is str else None)
+    return Refused(
+        "bad command",
+        message,
+        command_id=_id(said.get("command_id")),
+        account_id=_id(said.get("account_id")),
+        case_id=_id(said.get("case_id")),
+        command=command[:MOST_COMMAND_CHARS] if type(command) is str else None,
+    )
 
 
 def _id(value: Any) -> str | None:

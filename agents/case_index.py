@@ -38,10 +38,10 @@ class CaseIndex:
     @classmethod
     def of(cls, state: State) -> "CaseIndex":
         """That of a task, read from its state if it is not at hand."""
-        index = state.cache.get(INDEX)
+        index: CaseIndex | None = state.cache.get(INDEX)
         if index is None:
             index = state.cache[INDEX] = cls(state)
-        return index  # type: ignore[no-any-return]
+        return index
 
     def move(self, account: bytes, case_id: str, before: int, after: int) -> None:
         """A case is due at another time than before, in ms; less than 0 is none."""

@@ -71,7 +71,7 @@ class CasesSettings:
     analyse: Analyser = no_analysis
     """What a comment is about, and how it sounds."""
     share: int = 200
-    """Cases looked after in one tick: some 10 ms of work."""
+    """Cases looked after in one tick: some 15 ms of work."""
 
     def __post_init__(self) -> None:
         for severity, due in self.due.items():

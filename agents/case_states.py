@@ -4,7 +4,7 @@ This table is all there is to it; docs/cases.md shows the same one.
 """
 
 from enum import Enum
-from typing import Final, cast
+from typing import Final
 
 from schemas.cases import CaseState
 
@@ -74,7 +74,7 @@ class State(Enum):
     @property
     def text(self) -> CaseState:
         """The name."""
-        return cast(CaseState, self.value)
+        return self.value
 
     @property
     def is_open(self) -> bool:
@@ -99,7 +99,7 @@ OPEN: Final = (State.NEW, State.ACKNOWLEDGED, State.CONTACTED, State.REOPENED)
 
 def _read(text: str) -> dict[tuple[State, Move], State]:
     moves: list[Move] = []
-    found = {}
+    found: dict[tuple[State, Move], State] = {}
     for line in text.splitlines():
         words = line.split()
         if line.startswith(" "):

@@ -130,14 +130,16 @@ class CaseStore:
 
     def show_gauges(self, outbox: Outbox, if_changed: bool = False) -> None:
         """Show how many cases are open, and since when the oldest is. Gauges are no state: ticks show them whether they have
-        changed or not, or nobody would after a restart. Only a batch of records is sure to be committed, so what a tick has
-        shown is not taken as shown."""
-        oldest = self.index.oldest()
+        changed or not, or nobody would after a restart. Of a tick that changes nothing they are not reported, so what ticks
+        have shown is not taken as shown."""
+        oldest, cache = self.index.oldest(), self._state.cache
+        shown = (*self._counts, oldest)
+        if cache.get(OPEN_GAUGE) != shown:
+            cache.pop(OPEN_GAUGE, None)
+        elif if_changed:
+            return
         if if_changed:
-            shown = (*self._counts, oldest)
-            if self._state.cache.get(OPEN_GAUGE) == shown:
-                return
-            self._state.cache[OPEN_GAUGE] = shown
+            cache[OPEN_GAUGE] = shown
         partition = str(self._state.partition)
         for (severity, state), place in _PLACES.items():
             outbox.gauge(OPEN_GAUGE, partition, severity, state, value=self._counts[place])

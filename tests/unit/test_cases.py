@@ -20,7 +20,7 @@ from schemas.examples import EXAMPLES
 from schemas.times import format_time
 from streams.processor import DAY_MS, partition_of
 from streams.state import StagedState
-from streams.test_driver import Sent, TestDriver
+from streams.test_driver import TestDriver
 
 MONDAY = 1_772_443_800_000
 """2026-03-02T09:30:00Z."""
@@ -559,12 +559,15 @@ def test_gauges_are_shown_again_after_a_restart(batch: int) -> None:
     assert ("cases_oldest_timestamp_seconds", "0") not in office.driver.gauges
 
 
-def sent(office: Office) -> list[tuple[Any, ...]]:
-    def plain(record: Sent) -> tuple[Any, ...]:
-        return record.topic, record.key, record.value, record.timestamp, tuple(record.headers)
-
-    answers = (topics.CASE_EVENTS, topics.CASES, topics.CASE_REJECTIONS)
-    return [plain(record) for topic in answers for record in office.run().driver.sent(topic)]
+@BATCHES
+def test_gauges_are_right_after_as_many_cases_were_opened_as_a_tick_has_closed(batch: int) -> None:
+    office = Office(batch).says("r-1", 3)
+    office.passes(hours=1).does("acknowledge").says("r-2", 3, "u-2").passes(days=50)
+    office.does("assign", next(one for one, case in office.cases.items() if case.state == "acknowledged"), owner="me")
+    before = office.open_gauges()
+    office.passes(days=41)
+    assert office.open_gauges() == {("high", "acknowledged"): 1}
+    assert office.says("r-3", 3, "u-3").open_gauges() == before == {("high", "acknowledged"): 1, ("high", "new"): 1}
 
 
 def test_no_value_holds_more_than_its_type_says() -> None:
