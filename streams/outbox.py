@@ -68,7 +68,7 @@ def failure(what: str, error: BaseException, operation: str = "Write") -> WriteF
     return WriteFailed(reason)
 
 
-def _unasked(producer: Any) -> "Iterator[asyncio.Future[Any]]":
+def unasked(producer: Any) -> "Iterator[asyncio.Future[Any]]":
     """What fails inside of an aiokafka producer when its transaction is fenced, and nobody waits for."""
     transactions, accumulator = (getattr(producer, name, None) for name in ("_txn_manager", "_message_accumulator"))
     if transactions is not None and transactions._transaction_waiter is not None:
@@ -136,7 +136,7 @@ class TransactionalWriter(_KafkaWriter):
 
     async def discard(self) -> None:
         """As the others; what a transaction fails of was told by one of its produces already."""
-        for future in _unasked(self._producer):
+        for future in unasked(self._producer):
             future.add_done_callback(forget)
         await super().discard()
 

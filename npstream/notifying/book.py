@@ -30,7 +30,7 @@ from streams.broker import BrokerAway, Denied, Fenced, WriteFailed
 from streams.closing import close, forget
 from streams.connection import Connection
 from streams.next_transaction import begin_soon
-from streams.outbox import failure
+from streams.outbox import failure, unasked
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +113,8 @@ class _KafkaBook:
         """See Book."""
         producer, self._producer = self._producer, None
         if producer is not None:
+            for future in unasked(producer):
+                future.add_done_callback(forget)  # what failed was told by whoever waited for it
             # Connections first: requests that wait for an answer end with them.
             await close(producer.client.close, producer.stop)
 
