@@ -122,8 +122,8 @@ def show(settings: Settings, prefix: str, as_json: bool) -> None:
 def stats(settings: Settings, days: int, as_json: bool) -> None:
     """How many cases there were, how soon they were answered and resolved, how they ended, and why they came about.
 
-    Times run from when a case was opened, or reopened last, on the clock: nights and weekends count. Due times leave them out, and
-    "met" is the part of the cases that met theirs.
+    Times run from when a case was opened, or reopened last, on the clock: nights and weekends count. Due times leave them out,
+    and "met" is the part of the cases that met theirs.
     """
     now = now_ms()
     found = run_async(settings, read_statistics(settings.connection(), now - days * DAY_MS, now))
