@@ -129,7 +129,7 @@ def read_as(kind: type[Any], value: bytes | None) -> Any:
 
 def sound(case: Case) -> bool:
     """What the type does not say: that its times are some."""
-    times = [case.opened_at, case.updated_at, *(response.responded_at for response in case.responses)]
+    times: list[Any] = [case.opened_at, case.updated_at, *(response.responded_at for response in case.responses)]
     times += [case.first_response_due, case.resolution_due, case.acknowledged_at, case.first_response_at]
     times += [case.snoozed_until, case.closed_at, UNSET if case.recovered is UNSET else case.recovered.at]
     try:

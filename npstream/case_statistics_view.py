@@ -39,8 +39,8 @@ def shown(found: CaseStatistics, width: int) -> list[Text]:
     ]
     for row in (*SEVERITIES, ALL):
         opened = found.opened.total() if row == ALL else found.opened[row]
-        cells = [Text(row, COLOURS.get(row, "bold")), f"{opened:,}", _times(first.get(row)), _times(resolution.get(row))]
-        lines.append(line(COLUMNS, cells, width))
+        cells: list[Text | str] = [Text(row, COLOURS.get(row, "bold")), f"{opened:,}"]
+        lines.append(line(COLUMNS, [*cells, _times(first.get(row)), _times(resolution.get(row))], width))
     closed = found.closed
     ended = ", ".join(f"{closed[how]:,} {how}" for how in closed) or "none"
     lines += [

@@ -1,6 +1,6 @@
 """The list of `npstream cases` as text for a terminal of any size. No I/O here: cases in, lines out."""
 
-from typing import Any, Final
+from typing import Final
 
 from msgspec import UNSET
 from rich.text import Text
@@ -89,12 +89,18 @@ def said(case: Case) -> str:
 
 
 def _case(case: Case, length: int, now: int, width: int) -> list[Text]:
-    owner: Any = Text("nobody", "dim") if case.owner is UNSET else case.owner
+    owner = Text("nobody", "dim") if case.owner is UNSET else Text(printable(case.owner))
     state = Text(case.state, STATES.get(case.state, ""))
-    first = [case.case_id[:length], due_text(case, now, 2 if width >= WIDE else 1), score_text(case), state, called(case)]
+    first: list[Text | str] = [
+        case.case_id[:length],
+        due_text(case, now, 2 if width >= WIDE else 1),
+        score_text(case),
+        state,
+        called(case),
+    ]
     if width >= WIDE:
         return [line(ONE_LINE, [*first, who(case), owner, quoted(said(case))], width)]
-    told = Text.assemble(printable(who(case)), ("  owner ", "dim"), owner if isinstance(owner, Text) else printable(owner))
+    told = Text.assemble(printable(who(case)), ("  owner ", "dim"), owner)
     if said(case):
         told.append(f"  {printable(quoted(said(case)))}", "dim")
     return [line(FIRST_LINE, first, width), line(SECOND_LINE, ["", told], width)]

@@ -1,7 +1,7 @@
 """What scoring tells, each event in one line: what happened, to which account, what was said, by whom. No I/O here."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from rich.text import Text
 
@@ -81,6 +81,6 @@ def quoted(text: str) -> str:
     return f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK}" if text else ""
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether it can be told with a sign."""
     return isinstance(value, int | float)

@@ -139,9 +139,7 @@ def _show(out: Console, proof: Proof, counts: str, only_check: bool) -> None:
     for place in places[:SHOWN]:
         out.print(Text.assemble(("left ", "bold red"), place))
     if any(read.alive and (read.topic in (CASES, PREFERENCES) or read.topic.endswith(CARE)) for read in proof.read_back):
-        out.print(
-            Text("care has not let go of it: is a worker with the agent care running? --check tells when it has", "yellow")
-        )
+        out.print(Text("care has not let go: is a worker with the agent care running? --check tells when it has", "yellow"))
     if len(places) > SHOWN:
         out.print(f"and {len(places) - SHOWN:,} more: --json has them all", style="dim")
     out.print("\nkept by age, until they are gone by themselves:")

@@ -205,13 +205,14 @@ def test_statistics_of_what_happened_lately(cluster: Cluster, run: Run, capsys: 
     hour = 3_600_000
     opened = now_ms() - 48 * hour
     case = {"opened_at": format_time(opened), "first_response_at": format_time(opened + hour), "root_cause": "pricing"}
+    case["first_response_due"] = format_time(opened + 2 * hour)
     cluster.send(
         topics.CASE_EVENTS,
         happened(
             event("opened", "2020-03-02T09:30:00.000Z"),
             event("opened", format_time(opened)),
             event("contacted", format_time(opened + hour), case),
-            event("resolved", format_time(opened + 24 * hour), case),
+            event("resolved", format_time(opened + 30 * hour), case),
         ),
     )
     assert run(cluster, "cases", "stats", "--days", "7", "--json") == 0
