@@ -11,13 +11,13 @@ from typing import Final
 
 from npstream.broker import free_port
 from npstream.child import Child
-from tests.alerting.receiver import HOST, Received, received
+from tests.closing.receiver import HOST, Received, received
 from tests.endurance.stage import JVM_OPTIONS
 from tests.integration.workers import Workers, environment, until
 from tests.integration.world import World
 from tests.kafka.broker import KafkaBroker
 
-APP_ID: Final = "alerting"
+APP_ID: Final = "closing"
 SECRET: Final = "whsec_" + "c2VjcmV0LW9mLXRoZS1yZWNlaXZlcg=="
 SINK: Final = "receiver"
 READY_TIMEOUT_S: Final = 60.0
@@ -51,7 +51,7 @@ class Stage:
 
     def start_receiver(self) -> None:
         """It goes on with the file of the one before."""
-        command = [sys.executable, "-m", "tests.alerting.receiver", str(self._port), str(self._file)]
+        command = [sys.executable, "-m", "tests.closing.receiver", str(self._port), str(self._file)]
         self.receiver = self._child("receiver", command, dict(os.environ))
 
     def start_notifier(self) -> None:
@@ -94,7 +94,7 @@ class Stage:
 @contextmanager
 def stage(care: str) -> Iterator[Stage]:
     """With this care file."""
-    with KafkaBroker(None, JVM_OPTIONS) as kafka, tempfile.TemporaryDirectory(prefix="npstream-alerting-") as folder:
+    with KafkaBroker(None, JVM_OPTIONS) as kafka, tempfile.TemporaryDirectory(prefix="npstream-closing-") as folder:
         world = World(kafka.bootstrap, APP_ID)
         with Workers(kafka.bootstrap, APP_ID, Path(folder)) as workers:
             on = Stage(kafka, workers, world, Path(folder), care)

@@ -1,4 +1,4 @@
-"""`python -m tests.alerting.receiver PORT FILE`: takes webhooks, and writes a line for each into FILE: when it came in ms, its
+"""`python -m tests.closing.receiver PORT FILE`: takes webhooks, and writes a line for each into FILE: when it came in ms, its
 webhook-id, and for each item its key, what happened, and when that began in ms.
 
 A process of its own, so that nothing else in the program that measures makes it late, and so that it can be killed.

@@ -1,4 +1,4 @@
-"""`python -m tests.alerting COMMAND`: prints its verdict; exit code 1 if something does not hold."""
+"""`python -m tests.closing COMMAND`: prints its verdict; exit code 1 if something does not hold."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ from bench.document import write_into
 from bench.latency import Percentiles
 from bench.reading import NotRead, read
 from schemas import topics
-from tests.alerting.stage import SINK, Stage, stage
+from tests.closing.stage import SINK, Stage, stage
 from tests.endurance.pacing import Pace
 from tests.endurance.report import Report
 from tests.endurance.sending import Flow, NotSent, Sender
@@ -249,14 +249,14 @@ def _run(section: str, command: Callable[[], Report], markdown: Path | None) -> 
     report.notes.append("; ".join(f"{name}: {value}" for name, value in described.items()))
     report.show(console)
     if markdown is not None and report.holds:
-        write_into(markdown, f"alerting {section}", report.markdown())
+        write_into(markdown, f"closing the loop, {section}", report.markdown())
     sys.exit(0 if report.holds else 1)
 
 
 def _typed() -> str:
     """The command line, without where the section is written."""
     words = iter(sys.argv[1:])
-    return " ".join(("python -m tests.alerting", *(word for word in words if word != "--markdown" or not next(words))))
+    return " ".join(("python -m tests.closing", *(word for word in words if word != "--markdown" or not next(words))))
 
 
 if __name__ == "__main__":
