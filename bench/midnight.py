@@ -102,6 +102,9 @@ class _Midnight:
     def phase(self, task: TaskName, phase: Phase) -> None:
         """See `streams.task.Probe`."""
 
+    def showed(self, task: TaskName, batch: Batch) -> None:
+        """See `streams.task.Probe`."""
+
     def opened(self, task: TaskName, seconds: float, restored: int, gap: int) -> None:
         """See `streams.task.Probe`."""
 

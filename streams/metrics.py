@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from streams.execution import Batch
 from streams.phase import Phase
+from streams.shown_gauges import ShownGauges, UnknownFact
 from streams.task_name import TaskName
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -42,27 +43,25 @@ class Fact:
     """Upper ends, of a histogram."""
 
 
-class UnknownFact(KeyError):
-    """A processor counted what nobody declared: the message names it."""
-
-
 class EngineMetrics:
     """Implements `streams.task.Probe`, and adds up what processors count once it is committed."""
 
     def __init__(self, registry: CollectorRegistry, prefix: str, facts: Iterable[Fact]) -> None:
         self.registry = registry
         self._counters: dict[str, Counter] = {}
-        self._gauges: dict[str, Gauge] = {}
+        gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
         for fact in facts:
             if fact.kind is Kind.COUNTER:
                 self._counters[fact.name] = Counter(prefix + fact.name, fact.help, fact.labels, registry=registry)
             elif fact.kind is Kind.GAUGE:
-                self._gauges[fact.name] = Gauge(prefix + fact.name, fact.help, fact.labels, registry=registry)
+                gauges[fact.name] = Gauge(prefix + fact.name, fact.help, fact.labels, registry=registry)
             else:
                 self._histograms[fact.name] = Histogram(
                     prefix + fact.name, fact.help, fact.labels, buckets=fact.buckets, registry=registry
                 )
+
+        self._shown = ShownGauges(gauges)
 
         def histogram(name: str, text: str, labels: Sequence[str], buckets: Sequence[float]) -> Histogram:
             return Histogram(prefix + name, text, labels, buckets=buckets, registry=registry)
@@ -94,10 +93,13 @@ class EngineMetrics:
         self._gaps.labels(unit)
 
     def phase(self, task: TaskName, phase: Phase) -> None:
-        """Phases are read from the tasks when they are asked for."""
+        """Phases are read from the tasks when they are asked for; but what a task shows goes and comes with it."""
+        self._shown.phase(task, phase)
 
     def opened(self, task: TaskName, seconds: float, restored: int, gap: int) -> None:
         """See `streams.task.Probe`."""
+        if restored:
+            self._shown.forget(task)
         self._restore_seconds.labels(task.unit).observe(seconds)
         self._restored.labels(task.unit).inc(restored)
         self._gaps.labels(task.unit).inc(gap)
@@ -122,20 +124,17 @@ class EngineMetrics:
             if counter is None:
                 raise UnknownFact(f"counter {name} is not declared")
             (counter.labels(*labels) if labels else counter).inc(amount)
-        for (name, *labels), value in batch.outbox.gauges.items():
-            gauge = self._gauges.get(name)
-            if gauge is None:
-                raise UnknownFact(f"gauge {name} is not declared")
-            if value is None:
-                if tuple(labels) in gauge._metrics:
-                    gauge.remove(*labels)
-            else:
-                (gauge.labels(*labels) if labels else gauge).set(value)
+        self.showed(task, batch)
         for name, *labels, observed in batch.outbox.observations:
             histogram = self._histograms.get(name)
             if histogram is None:
                 raise UnknownFact(f"histogram {name} is not declared")
             (histogram.labels(*labels) if labels else histogram).observe(observed)
+
+    def showed(self, task: TaskName, batch: Batch) -> None:
+        """See `streams.task.Probe`."""
+        if batch.outbox.gauges:
+            self._shown.show(task, batch.outbox.gauges)
 
 
 @dataclass(frozen=True, slots=True)

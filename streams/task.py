@@ -70,6 +70,9 @@ class Probe(Protocol):
     def committed(
         self, task: TaskName, batch: Batch, staging_s: float, writing_s: float, waited_s: float, now_ms: int
     ) -> None: ...
+    def showed(self, task: TaskName, batch: Batch) -> None:
+        """A tick had nothing to write, and yet gauges to show."""
+
     def failed(self, task: TaskName, fenced: bool) -> None: ...
 
 
@@ -510,6 +513,8 @@ class Task:
             self._failing_since = None
             self.denial = None
             self._probe.committed(self.name, batch, staged - began, time.monotonic() - staged, waited, int(time.time() * 1000))
+        elif batch.outbox.gauges:
+            self._probe.showed(self.name, batch)
 
     @property
     def _running(self) -> Execution:

@@ -42,6 +42,7 @@ APART: Final = """
 [[alerts.routes]]
 name = "all"
 sinks = ["receiver"]
+kinds = ["case"]
 what = ["opened"]
 group_wait_s = 0
 group_interval_s = 0

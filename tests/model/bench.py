@@ -57,6 +57,9 @@ class Noted:
         """See `streams.task.Probe`."""
         self.phases.append(phase)
 
+    def showed(self, task: TaskName, batch: Batch) -> None:
+        """See `streams.task.Probe`."""
+
     def opened(self, task: TaskName, seconds: float, restored: int, gap: int) -> None:
         """See `streams.task.Probe`."""
         self.restored.append(restored)

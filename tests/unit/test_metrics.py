@@ -127,6 +127,36 @@ def test_a_gauge_is_set_and_removed(desk: Desk) -> None:
     assert b'"pro"' not in generate_latest(desk.registry)
 
 
+def shown(desk: Desk) -> float | None:
+    return desk.value("eng_segment_nps", dimension="plan", value="pro")
+
+
+def test_what_a_task_shows_goes_with_it_and_comes_back(desk: Desk) -> None:
+    desk.commit(batch_of(gauges={("segment_nps", "plan", "pro"): 42.5}))
+    for away in (Phase.SUSPENDED, Phase.BROKEN, Phase.REFUSED):
+        desk.metrics.phase(TASK, away)
+        assert shown(desk) is None
+        desk.metrics.phase(TASK, Phase.RUNNING)
+        assert shown(desk) == 42.5
+    desk.metrics.phase(TASK, Phase.CLOSED)
+    desk.metrics.phase(TASK, Phase.RUNNING)
+    assert shown(desk) is None, "another process may have changed it meanwhile"
+
+
+def test_after_a_restore_a_task_shows_nothing_by_itself(desk: Desk) -> None:
+    desk.commit(batch_of(gauges={("segment_nps", "plan", "pro"): 42.5}))
+    desk.metrics.phase(TASK, Phase.SUSPENDED)
+    desk.metrics.opened(TASK, 1.5, 200, 0)
+    desk.metrics.phase(TASK, Phase.RUNNING)
+    assert shown(desk) is None
+
+
+def test_a_tick_with_nothing_to_write_shows_gauges_all_the_same(desk: Desk) -> None:
+    desk.metrics.showed(TASK, batch_of(gauges={("segment_nps", "plan", "pro"): 42.5}))
+    assert shown(desk) == 42.5
+    assert desk.value("eng_transactions_total", unit="scoring", outcome="committed") is None
+
+
 @pytest.mark.parametrize("batch", [batch_of(facts={("surprise",): 1}), batch_of(gauges={("surprise",): 1.0})])
 def test_what_nobody_declared_is_named(desk: Desk, batch: Batch) -> None:
     with pytest.raises(UnknownFact, match="surprise is not declared"):
