@@ -348,6 +348,17 @@ def test_the_same_risk_raised_again_is_the_same_thing() -> None:
     assert [alert.status for alert in desk.alerts()] == ["firing", "firing", "resolved"]
 
 
+def test_what_begins_anew_before_its_end_was_told_goes_on() -> None:
+    desk = Desk(replace(ALL, sinks=("pagerduty",)))
+    desk.raises("silence", until=format_time(NOW + HOUR_MS))
+    desk.passes(HOUR_MS - 10_000, tick=MINUTE_MS)
+    desk.raises("silence", until=format_time(NOW + 3 * HOUR_MS), alert_id="a-2")
+    desk.passes(MINUTE_MS, tick=5_000)
+    assert [alert.status for alert in desk.alerts()] == ["firing", "firing"]
+    desk.passes(3 * HOUR_MS)
+    assert [alert.status for alert in desk.alerts()] == ["firing", "firing", "resolved"]
+
+
 def test_what_was_over_by_itself_while_it_waited_is_told_no_more() -> None:
     desk = Desk(replace(ALL, quiet=(NIGHT,)), now=EVENING)
     desk.raises("silence", until=format_time(EVENING + HOUR_MS))
