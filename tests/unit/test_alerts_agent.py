@@ -355,7 +355,7 @@ def test_what_begins_anew_before_its_end_was_told_goes_on() -> None:
     desk.raises("silence", until=format_time(NOW + 3 * HOUR_MS), alert_id="a-2")
     desk.passes(MINUTE_MS, tick=5_000)
     assert [alert.status for alert in desk.alerts()] == ["firing", "firing"]
-    desk.passes(3 * HOUR_MS)
+    desk.passes(3 * HOUR_MS, tick=MINUTE_MS)
     assert [alert.status for alert in desk.alerts()] == ["firing", "firing", "resolved"]
 
 
