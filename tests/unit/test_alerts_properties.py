@@ -174,7 +174,7 @@ def _text(ms: int) -> str:
 
 
 def play(routes: tuple[Route, ...], steps: list[Any], batch: int = 500, crashes: bool = True) -> Story:
-    """Play the steps, then let all that waits be told. It begins shortly before quiet hours, of which kind their number says."""
+    """Play the steps, then let all that waits be told. It begins shortly before some quiet hours, which their number says."""
     desk = Desk(*routes, share=3, now=BEGINS[len(steps) % len(BEGINS)])
     desk.batch = batch
     story = Story(routes, desk)
