@@ -393,6 +393,20 @@ def test_of_an_erased_respondent_nothing_is_told_but_that_it_is_over(command: bo
     assert {item.key for alert in desk.refreshed()[-2:] for item in alert.items} == {"c-3"}
 
 
+def test_an_erased_respondent_is_forgotten_though_the_routes_are_no_more() -> None:
+    desk = Desk(replace(ALL, sinks=("alertmanager", "pagerduty"), group_interval_s=0))
+    desk.happens("opened", case_id="c-1", severity="critical")
+    desk.happens("opened", case_id="c-2", severity="high")
+    (task,) = desk.driver._tasks
+    task.processor = Alerts()
+    desk.driver.restart()
+    desk.driver.pipe(
+        topics.ERASURES, b"acme|x", dumps({"account_id": "acme", "respondent_id": "u-17@acme.example"}), partition=0
+    )
+    desk.driver.run()
+    assert not any(b"u-17" in value for value in desk.state().values())
+
+
 def test_erasures_come_first_and_do_not_move_the_clock() -> None:
     assert Alerts.leading == (topics.ERASURES,)
     driver = TestDriver([Alerts(AlertsSettings((ALL,), SINKS))], now=NOW)

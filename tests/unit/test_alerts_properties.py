@@ -109,7 +109,6 @@ class Story:
     waiting: list[Any] = field(default_factory=list)
     cases: dict[int, tuple[str, int]] = field(default_factory=dict)
     """State and severity."""
-    risk_keys: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def run(self) -> None:
         for news in self.waiting:
