@@ -94,11 +94,12 @@ def cluster(settings: Settings) -> KafkaBroker:
 
 
 def task_rules(settings: Settings, agent: str = "") -> TaskRules:
-    """The engine's bounds from the settings, for an agent of this name."""
+    """The engine's bounds from the settings, for the unit of this name."""
+    lingers = {"rollups": settings.rollups_linger_ms, "care": settings.care_linger_ms}
     return TaskRules(
         opening=OpeningRules(settle_timeout_s=settings.open_timeout_ms / 1000, accept_gaps=settings.accept_gaps),
         batch_bytes=settings.batch_max_bytes,
-        linger_s=(settings.rollups_linger_ms if agent == Rollups.name else settings.linger_ms) / 1000,
+        linger_s=lingers.get(agent, settings.linger_ms) / 1000,
         inbox_bytes=settings.inbox_max_bytes,
         tick_interval_s=settings.tick_interval_ms / 1000,
         retry_max_s=settings.retry_max_s,

@@ -124,6 +124,12 @@ class Settings:
         least=0,
         most=10_000,
     )
+    care_linger_ms: int = setting(
+        100,
+        "the same for care: an alert goes through it twice, and people take longer than that to look",
+        least=0,
+        most=10_000,
+    )
     inbox_max_bytes: int = setting(
         4 * 1024 * 1024,
         "what a task may hold that is not yet processed, before its partition is paused: four batches",

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -83,10 +83,11 @@ def main() -> None:
 @click.option("--rate", default=1000.0, show_default=True, help="Responses/s.")
 @click.option("--seconds", default=60.0, show_default=True)
 @click.option("--accounts", default=1000, show_default=True)
+@click.option("--set", "tuning", multiple=True, metavar="NAME=VALUE", help="A setting of the worker, for trying out.")
 @click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the section into this document.")
-def latency_command(rate: float, seconds: float, accounts: int, markdown: Path | None) -> None:
+def latency_command(rate: float, seconds: float, accounts: int, tuning: tuple[str, ...], markdown: Path | None) -> None:
     """How long it takes, at a steady rate."""
-    _run("latency", lambda: latency(rate, seconds, accounts), markdown)
+    _run("latency", lambda: latency(rate, seconds, accounts, dict(one.split("=", 1) for one in tuning)), markdown)
 
 
 @main.command("kills")
@@ -108,11 +109,11 @@ def outage_command(seconds: float, rate: float, markdown: Path | None) -> None:
     _run("outage", lambda: outage(seconds, rate), markdown)
 
 
-def latency(rate: float, seconds: float, accounts: int) -> Report:
+def latency(rate: float, seconds: float, accounts: int, tuning: Mapping[str, str]) -> Report:
     """Load at a steady rate; what is told of its first seconds is not counted."""
     report = Report("From a response to a delivered alert", _typed())
     source, pace = Responses(accounts), Pace(rate, seconds)
-    with stage(APART) as on:
+    with stage(APART, tuning) as on:
         sender = Sender(on.bootstrap, topics.RAW)
         warm = int(rate * 5)
         sender.run(Flow(source, Pace(rate, 5.0)))

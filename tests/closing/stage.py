@@ -30,8 +30,10 @@ Kill = Callable[[], None]
 class Stage:
     """All of it, running."""
 
-    def __init__(self, kafka: KafkaBroker, workers: Workers, world: World, folder: Path, care: str) -> None:
-        """`care` is the care file but for its sink."""
+    def __init__(
+        self, kafka: KafkaBroker, workers: Workers, world: World, folder: Path, care: str, tuning: Mapping[str, str]
+    ) -> None:
+        """`care` is the care file but for its sink, `tuning` are further settings of the worker."""
         self.kafka = kafka
         self.world = world
         self.bootstrap = kafka.bootstrap
@@ -43,6 +45,7 @@ class Stage:
         sink = f'\n[sinks.{SINK}]\nkind = "webhook"\nurl = "http://{HOST}:{self._port}/alerts"\nsecret = "{SECRET}"\n'
         care_file.write_text(care + sink, encoding="utf-8")
         self._settings: Mapping[str, object] = {"care_file": care_file, "notify_http_port": 0}
+        self._tuning = tuning
         self._started = 0
         self.start_receiver()
         self.start_notifier()
@@ -61,7 +64,7 @@ class Stage:
 
     def start_worker(self) -> None:
         """As above."""
-        self.worker = self._workers.start(**self._settings)
+        self.worker = self._workers.start(**self._settings, **self._tuning)
 
     def _child(self, name: str, command: list[str], environ: Mapping[str, str]) -> Child:
         self._started += 1
@@ -92,12 +95,12 @@ class Stage:
 
 
 @contextmanager
-def stage(care: str) -> Iterator[Stage]:
-    """With this care file."""
+def stage(care: str, tuning: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """With this care file, and settings of the worker."""
     with KafkaBroker(None, JVM_OPTIONS) as kafka, tempfile.TemporaryDirectory(prefix="npstream-closing-") as folder:
         world = World(kafka.bootstrap, APP_ID)
         with Workers(kafka.bootstrap, APP_ID, Path(folder)) as workers:
-            on = Stage(kafka, workers, world, Path(folder), care)
+            on = Stage(kafka, workers, world, Path(folder), care, tuning or {})
             try:
                 yield on
             finally:

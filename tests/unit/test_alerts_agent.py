@@ -348,6 +348,17 @@ def test_the_same_risk_raised_again_is_the_same_thing() -> None:
     assert [alert.status for alert in desk.alerts()] == ["firing", "firing", "resolved"]
 
 
+def test_what_begins_anew_before_its_end_was_told_goes_on() -> None:
+    desk = Desk(replace(ALL, sinks=("pagerduty",)))
+    desk.raises("silence", until=format_time(NOW + HOUR_MS))
+    desk.passes(HOUR_MS - 10_000, tick=MINUTE_MS)
+    desk.raises("silence", until=format_time(NOW + 3 * HOUR_MS), alert_id="a-2")
+    desk.passes(MINUTE_MS, tick=5_000)
+    assert [alert.status for alert in desk.alerts()] == ["firing", "firing"]
+    desk.passes(3 * HOUR_MS, tick=MINUTE_MS)
+    assert [alert.status for alert in desk.alerts()] == ["firing", "firing", "resolved"]
+
+
 def test_what_was_over_by_itself_while_it_waited_is_told_no_more() -> None:
     desk = Desk(replace(ALL, quiet=(NIGHT,)), now=EVENING)
     desk.raises("silence", until=format_time(EVENING + HOUR_MS))
@@ -380,6 +391,20 @@ def test_of_an_erased_respondent_nothing_is_told_but_that_it_is_over(command: bo
         ("pagerduty", "c-2", "erased", "withdrawn"),
     }
     assert {item.key for alert in desk.refreshed()[-2:] for item in alert.items} == {"c-3"}
+
+
+def test_an_erased_respondent_is_forgotten_though_the_routes_are_no_more() -> None:
+    desk = Desk(replace(ALL, sinks=("alertmanager", "pagerduty"), group_interval_s=0))
+    desk.happens("opened", case_id="c-1", severity="critical")
+    desk.happens("opened", case_id="c-2", severity="high")
+    (task,) = desk.driver._tasks
+    task.processor = Alerts()
+    desk.driver.restart()
+    desk.driver.pipe(
+        topics.ERASURES, b"acme|x", dumps({"account_id": "acme", "respondent_id": "u-17@acme.example"}), partition=0
+    )
+    desk.driver.run()
+    assert not any(b"u-17" in value for value in desk.state().values())
 
 
 def test_erasures_come_first_and_do_not_move_the_clock() -> None:

@@ -109,7 +109,6 @@ class Story:
     waiting: list[Any] = field(default_factory=list)
     cases: dict[int, tuple[str, int]] = field(default_factory=dict)
     """State and severity."""
-    risk_keys: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def run(self) -> None:
         for news in self.waiting:
@@ -174,7 +173,7 @@ def _text(ms: int) -> str:
 
 
 def play(routes: tuple[Route, ...], steps: list[Any], batch: int = 500, crashes: bool = True) -> Story:
-    """Play the steps, then let all that waits be told. It begins shortly before quiet hours, of a kind by their number."""
+    """Play the steps, then let all that waits be told. It begins shortly before some quiet hours, which their number says."""
     desk = Desk(*routes, share=3, now=BEGINS[len(steps) % len(BEGINS)])
     desk.batch = batch
     story = Story(routes, desk)
