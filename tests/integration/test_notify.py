@@ -1,6 +1,8 @@
 """`npstream notify` on a real Kafka: every alert is delivered, each is recorded once, and what repeats can be told."""
 
 import json
+import os
+import signal
 import subprocess
 import time
 from base64 import b64encode
@@ -25,6 +27,7 @@ from tests.integration.cluster import Cluster
 from tests.integration.notifiers import Notifier
 from tests.integration.topics_reading import read, settle
 from tests.integration.workers import EMBEDDED, SESSION_TIMEOUT_MS, command, until
+from tests.kafka.broker import KafkaBroker
 from tests.kafka.topics import TopicAdmin
 from tests.mail_server import Mailbox, mail_server_for_processes
 from tests.receiver import Receiver, receiver
@@ -286,6 +289,31 @@ def test_asked_to_end_it_does_not_wait_for_a_sink_that_is_away(
         assert notifier.terminate() == 0
         assert time.monotonic() - began < 10.0
     assert delivered(transactional) == {}
+
+
+def test_while_the_broker_is_away_it_waits_and_an_end_comes_all_the_same(tmp_path: Path, app_id: str, crm: Receiver) -> None:
+    with KafkaBroker() as kafka:
+        cluster = Cluster(kafka.bootstrap)
+        file = care(tmp_path, webhook("crm", crm.url))
+        with Notifier(kafka.bootstrap, app_id, file) as notifier:
+            notifier.ready()
+            tell(cluster, *(alert(number) for number in range(100)))
+            all_recorded(cluster, 100)
+            crm.delay_s = 0.05
+            tell(cluster, *(alert(number) for number in range(100, 400)))
+            until(lambda: len(crm.taken) > 120, "it delivers", PATIENCE_S)
+            kafka.kill()
+            until(lambda: notifier.logged("recording deliveries of"), "it notices", PATIENCE_S)
+            crm.delay_s = 0.0
+            kafka.restart()
+            all_recorded(cluster, 400)
+            assert set(delivered(cluster).values()) == {1}
+            os.kill(kafka.pid, signal.SIGSTOP)
+            try:
+                assert notifier.terminate() == 0
+            finally:
+                os.kill(kafka.pid, signal.SIGCONT)
+    print(f"{crm.taken.total() - 400} of 400 were delivered twice")
 
 
 def test_a_real_alertmanager_has_what_fires_and_forgets_what_is_resolved(
