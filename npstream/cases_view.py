@@ -113,7 +113,7 @@ def _summary(sums: Totals, shown: int, everyone: int, now: int) -> Text:
         told.append(", " if number else ": ").append(f"{count:,} {severity}", SEVERITIES[severity])
     if sums.oldest is not None:
         late = (f"{sums.overdue:,} overdue", "bold red") if sums.overdue else ("none overdue", "green")
-        told.append("; ").append(*late).append(f", the oldest for {span(now - sums.oldest)}")
+        told.append("; ").append(*late).append(f", oldest {span(now - sums.oldest)}")
     if shown > sums.open:
         told.append(f"; {shown - sums.open:,} closed", "dim")
     return told

@@ -87,7 +87,7 @@ def test_the_cases_are_listed_and_one_is_shown(cluster: Cluster, run: Run, capsy
     assert run(cluster, "cases") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["Case", "c-77aa01", "c-5b1d2f", "c-88aa01"]
-    assert lines[-1].startswith("3 open: 1 critical, 1 high, 1 elevated; 3 overdue, the oldest for ")
+    assert lines[-1].startswith("3 open: 1 critical, 1 high, 1 elevated; 3 overdue, oldest ")
     assert run(cluster, "cases", "--severity", "critical", "--all", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert [one["case_id"] for one in document["cases"]] == [CASE_ID, "c-99aa01c3d5e8"]

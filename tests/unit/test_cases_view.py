@@ -27,7 +27,7 @@ c-5b1d2f    in 1 h           3 critical  new           Acme
 c-88aa01    snoozed 1 d      6 elevated  contacted     initech
             anonymous  owner nobody
 
-3 open: 1 critical, 1 high, 1 elevated; 1 overdue, the oldest for 10 d
+3 open: 1 critical, 1 high, 1 elevated; 1 overdue, oldest 10 d
 """
 AT_140 = """\
 Case        due                 score       state         account           respondent            owner               comment
@@ -36,7 +36,7 @@ c-5b1d2f    in 1 h 20 min       3 critical  new           Acme              u-17
 c-88aa01    snoozed 1 d 23 h    6 elevated  contacted     initech           anonymous             nobody
 c-99aa01    1 d ago             3 critical  resolved      Acme              u-17@acme.example     csm@vendor.example  “The export is slow.”
 
-3 open: 1 critical, 1 high, 1 elevated; 1 overdue, the oldest for 10 d; 1 closed
+3 open: 1 critical, 1 high, 1 elevated; 1 overdue, oldest 10 d; 1 closed
 """  # noqa: E501
 
 
