@@ -39,9 +39,7 @@ def _directory(settings: Settings) -> Sequence[Processor]:
 
 
 def _rollups(settings: Settings) -> Sequence[Processor]:
-    return [
-        Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))
-    ]
+    return [Rollups(RollupSettings(settings.windows_days, settings.headline_days, settings.grace_days, settings.segment_gauges))]
 
 
 def _care(settings: Settings) -> Sequence[Processor]:
