@@ -5,7 +5,21 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.cases import Sentiment, Theme
-from schemas.events import Category, Count, Counts, Day, Dimension, Id, Nps, Score, Segments, SegmentValue, Text, Time, WindowName
+from schemas.events import (
+    Category,
+    Count,
+    Counts,
+    Day,
+    Dimension,
+    Id,
+    Nps,
+    Score,
+    Segments,
+    SegmentValue,
+    Text,
+    Time,
+    WindowName,
+)
 
 Tone = Literal["negative", "neutral", "positive"]
 
@@ -73,5 +87,8 @@ class ThemesCell(Struct):
 
     themes: Annotated[
         dict[str, tuple[Counts, Counts]],
-        Meta(description="by theme, all comments under the empty name: promoters, passives, detractors; negative, neutral, positive"),
+        Meta(
+            description="by theme, all comments under the empty name: "
+            "promoters, passives, detractors; negative, neutral, positive"
+        ),
     ]
