@@ -81,7 +81,7 @@ FACTS = (
     Fact(
         "alerts_unreadable",
         Kind.COUNTER,
-        "Records of nps.case.events and nps.account.alerts that cannot be read, or came to another partition than their account's",
+        "Records of nps.case.events and nps.account.alerts that cannot be read, or are not at their account's partition",
     ),
     Fact("outreach", Kind.COUNTER, "First messages: sent, or why not", ("outcome",)),
     Fact("outreach_delay_seconds", Kind.HISTOGRAM, "From a case's opening to the first message", (), OUTREACH_SECONDS),

@@ -88,11 +88,7 @@ class ThemesCell(Struct):
     themes: Annotated[
         dict[str, tuple[Counts, Counts]],
         Meta(
-<<<<<<< HEAD
-            description="by theme, all comments under the empty name: by category, promoters first, and by tone, negative first"
-=======
             description="by theme, all comments under the empty name: "
             "promoters, passives, detractors; negative, neutral, positive"
->>>>>>> part-comments
         ),
     ]

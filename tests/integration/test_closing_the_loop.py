@@ -7,6 +7,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+from npstream.recount import home_of
 from schemas import topics
 from schemas.times import format_time
 from tests.integration.alertmanager import Alertmanager, alertmanager
@@ -82,7 +83,7 @@ def test_a_detractor_is_told_of_answered_written_to_recovered_and_forgotten(
 
             facts = {"name": "Acme", "owner": "csm@vendor.example", "tier": "gold", "value": 48_000}
             world.send([Sending(topics.ACCOUNTS, json.dumps(facts).encode(), b"acme")])
-            world.wait_processed_partition("care", topics.ACCOUNTS, world.home_of("acme"))
+            world.wait_processed_partition("care", topics.ACCOUNTS, home_of("acme", PARTITIONS))
             world.send([said(1, 3, "Der Export ist langsam.")])
 
             # Told by webhook, by mail to the owner, and to Alertmanager; and written to.
