@@ -13,7 +13,7 @@ from schemas.times import format_time
 from tests.integration.alertmanager import Alertmanager, alertmanager
 from tests.integration.cluster import PARTITIONS, Cluster
 from tests.integration.notifiers import Notifier
-from tests.integration.topics_reading import read
+from tests.integration.topics_reading import has_unread, read
 from tests.integration.workers import Workers, command, until
 from tests.integration.world import Sending, World
 from tests.mail_server import Mailbox, mail_server_for_processes
@@ -83,7 +83,8 @@ def test_a_detractor_is_told_of_answered_written_to_recovered_and_forgotten(
 
             facts = {"name": "Acme", "owner": "csm@vendor.example", "tier": "gold", "value": 48_000}
             world.send([Sending(topics.ACCOUNTS, json.dumps(facts).encode(), b"acme")])
-            world.wait_processed_partition("care", topics.ACCOUNTS, home_of("acme", PARTITIONS))
+            log, home = world.changelog("care"), home_of("acme", PARTITIONS)
+            until(lambda: not has_unread(bootstrap, topics.ACCOUNTS, "cases", log, home), "the CRM is heard", PATIENCE_S, 0.3)
             world.send([said(1, 3, "Der Export ist langsam.")])
 
             # Told by webhook, by mail to the owner, and to Alertmanager; and written to.
@@ -100,8 +101,13 @@ def test_a_detractor_is_told_of_answered_written_to_recovered_and_forgotten(
             (case,) = run("cases", "list", "--json")["cases"]
             name = case["case_id"]
             assert (case["state"], case["respondent_id"]) == ("new", RESPONDENT)
-            assert run("cases", "acknowledge", name, "--by", "csm@vendor.example", "--json")["case"]["state"] == "acknowledged"
-            assert run("cases", "contact", name, "--by", "csm@vendor.example", "--json")["case"]["state"] == "contacted"
+            assert (
+                run("cases", "acknowledge", name, "--by", "csm@vendor.example", "--json")["answer"]["case"]["state"]
+                == "acknowledged"
+            )
+            assert (
+                run("cases", "contact", name, "--by", "csm@vendor.example", "--json")["answer"]["case"]["state"] == "contacted"
+            )
             refused = command(bootstrap, app_id, "cases", "reopen", name, "--by", "x", settings={"partitions": PARTITIONS})
             assert refused.returncode == 1
             assert "rejected" in refused.stderr

@@ -1,12 +1,13 @@
 """The alerts ask for metrics that workers have, say what to do, and are played."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from npstream.settings import AGENTS
 from schemas.dead_letters import Reason
+from schemas.events import Severity
 from streams.phase import Phase
 from tests.metric_catalogue import Metric, catalogue
 from tests.unit.test_deploy import PROMETHEUS, yaml
@@ -19,7 +20,8 @@ VALUES: dict[str, set[str]] = {
     "phase": {phase.name.lower() for phase in Phase},
     "reason": {reason.value for reason in Reason},
     "unit": set(AGENTS),
-    "outcome": {"committed", "aborted", "fenced"},
+    "outcome": {"committed", "aborted", "fenced", "delivered", "failed", "expired", "superseded", "retrying"},
+    "severity": set(get_args(Severity)),
     "job": {config["job_name"] for config in yaml(PROMETHEUS / "prometheus.yml")["scrape_configs"]},
 }
 """What the labels that alerts ask for may be."""
