@@ -48,8 +48,10 @@ group_wait_s = 0
 group_interval_s = 0
 """
 """Each alert a delivery of its own."""
-GROUPED: Final = APART.replace("group_interval_s = 0", "group_interval_s = 2").replace("group_wait_s = 0", "group_wait_s = 1")
-"""One delivery of an account every two seconds."""
+GROUPED: Final = APART.replace(
+    "group_wait_s = 0\ngroup_interval_s = 0", "group_wait_s = 1\ngroup_interval_s = 2\nmax_items = 50"
+)
+"""One delivery of an account every two seconds. It names as many as an account has here: of more it would give the number."""
 
 
 @dataclass(frozen=True)
