@@ -6,6 +6,8 @@
 | takes a response back | it goes, and with the last one the case | nothing | nothing |
 | recovers | it is resolved | it is credited | nothing, but for a case that expired not long ago |
 
+What is read of somebody who was erased before changes nothing (`agents.lately_erased`).
+
 A response's events have growing revisions (`agents.acceptance`), so one with no greater revision than what a case knows was
 told before, and changes nothing: that is how a replay wakes nobody, however it comes.
 
@@ -60,6 +62,8 @@ class Responses:
         respondent_id = given(event.respondent_id)
         whose = subject(event.account_id, respondent_id, event.response_id)
         case, last = self._desk.last(event.account_id, whose, now)
+        if case is None and self._desk.store.was_erased(event.account_id.encode(), whose):
+            return
         if self._was_told(case, event):
             return
         if case is not None and _is_over(case, event, said_at):
@@ -83,8 +87,11 @@ class Responses:
         case, _ = desk.last(recovered.account_id, whose, now)
         if case is not None and (case.recovered == recovery or self._credit(case, recovery, now)):
             return
+        account = recovered.account_id.encode()
+        if case is None and desk.store.was_erased(account, whose):
+            return
         if (case is None or not case.is_open) and not desk.settings.is_old(recovered.at, now):
-            desk.store.wait(recovered.account_id.encode(), whose, recovery, now + WAIT_MS)
+            desk.store.wait(account, whose, recovery, now + WAIT_MS)
 
     def _credit(self, case: KeptCase, recovery: KeptRecovery, now: int) -> bool:
         """Whether a recovery is one from what a case is about; then the case has it."""

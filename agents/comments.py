@@ -14,7 +14,6 @@ after, counts as if it had come before, and is not sent.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -41,7 +40,7 @@ from schemas.dead_letters import Reason, Unusable
 from schemas.erasures import entry_key, respondent_hash
 from schemas.events import Id, Score
 from schemas.times import day_of, parse_time
-from streams.processor import DAY_MS, Outbox, Record, State, StreamTime, partition_of
+from streams.processor import DAY_MS, Outbox, Record, State, StreamTime
 
 KEEP, REMOVE = b"keep", b"remove"
 """What becomes of an erased respondent's counts, as it stands in the state."""
@@ -53,7 +52,6 @@ ID_BYTES: Final = 16
 _COMMENT: Final = b'"comment":'
 _UNCHANGED: Final = (b'"change":"new"}', b'"change":"late"}')
 """How scored responses end that replace nothing; within a text there would be backslashes before the quotes."""
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -206,11 +204,9 @@ class Comments:
 
 def _forget(record: Record, state: State, kept: KeptComments) -> None:
     """One record of nps.erasures. Of two commands for one respondent the first counts, as in scoring."""
-    forgotten = forgotten_in(record)
-    if forgotten is None or not _HASH.fullmatch(forgotten.hashed):
+    forgotten = forgotten_in(record, state)
+    if forgotten is None:
         return
-    if partition_of(forgotten.account_id.encode(), state.partitions) != state.partition:
-        return  # scoring sends it home
     key = ERASED + entry_key(forgotten.account_id, forgotten.hashed)
     if state.get(key) is None:
         state.put(key, REMOVE if forgotten.remove else KEEP)
