@@ -1,7 +1,7 @@
 """Who was erased, as hashes: to them nothing is sent any more, whatever comes of them later.
 
-Other agents remember it for as long as their sources hold what was said before (`agents.lately_erased`). This one would write to
-somebody, and preferences are held for good: so is this list.
+Other agents remember it for as long as their sources hold what was said before (`agents.lately_erased`). This one would write
+to somebody, and preferences are held for good: so is this list.
 
 Key of the state: E<hash>.
 """

@@ -161,7 +161,7 @@ def go_on(driver: TestDriver) -> None:
     commands(driver, 3, "acknowledge")
     rolls(driver, 2)
     driver.run()
-    for ms in (MINUTE_MS, 10 * MINUTE_MS, DAY_MS, 30 * DAY_MS, 400 * DAY_MS, 500 * DAY_MS):
+    for ms in (MINUTE_MS, 10 * MINUTE_MS, DAY_MS, 40 * DAY_MS, 400 * DAY_MS, 500 * DAY_MS):
         driver.advance(ms)
 
 

@@ -40,7 +40,8 @@ class Life:
         return driver
 
     def reopened(self, agent: str, golden: list[dict[str, str]], facts: bool) -> TestDriver:
-        """All agents, none of which has seen anything: one has the golden changelogs, the others what they would have written."""
+        """All agents, none of which has seen anything: one has the golden changelogs, the others what they would have
+        written."""
         original, driver = self.before(facts), self.driver()
         driver.now = original.now
         for name in self.agents:
