@@ -16,7 +16,7 @@ from schemas.erasures import entry_key, respondent_hash
 from schemas.examples import EXAMPLES
 from streams.changelog import META_KEY, Meta, Owner, Position, position_key, state_prefix
 from streams.processor import DAY_MS
-from tests.hostile import bytes_mutations, json_mutations
+from tests.hostile import bytes_mutations, json_mutations, packed_mutations
 from tests.hostile.stored import real_values
 from tests.payloads import NAMES, raw
 
@@ -214,8 +214,10 @@ class Records:
     def state(self) -> Hostile:
         """What a damaged disk, or another version, has left in a changelog."""
         rng, values = self._rng, real_values(NOW)
-        value = rng.choice(values)
-        return self._record("state", value if rng.randrange(2) else bytes_mutations.mutate(rng, value, rng.choice(values)))
+        key, value = rng.choice(values)
+        if rng.randrange(4):
+            value = packed_mutations.mutate(rng, value, rng.choice(values)[1])
+        return self._record("state", value)._replace(key=key)
 
     def settings(self) -> Hostile:
         """What somebody has in mind who edits a settings file."""
