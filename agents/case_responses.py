@@ -130,7 +130,7 @@ class Responses:
         desk, number = self._desk, 1 if last is None else last.number + 1
         case = KeptCase(
             account_id=event.account_id,
-            case_id=_case_id(whose, event.response_id, number),
+            case_id=case_id(whose, event.response_id, number),
             respondent_id=respondent_id,
             subject=whose,
             earlier=None if last is None else last.case_id,
@@ -234,6 +234,6 @@ def _order(response: KeptResponse) -> tuple[int, str]:
     return response.at, response.response_id
 
 
-def _case_id(whose: bytes, response_id: str, number: int) -> str:
+def case_id(whose: bytes, response_id: str, number: int) -> str:
     """Of the subject, the response that was the cause, and how many cases there were: so a repeat has the same."""
     return "c-" + hashlib.sha256(b"%d|%b|%b" % (number, whose, response_id.encode())).hexdigest()[:CASE_ID_DIGITS]

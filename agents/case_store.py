@@ -21,7 +21,7 @@ from agents.case_kept import (
 )
 from agents.case_states import OPEN
 from agents.lately_erased import HASH_BYTES, mark_erased, mark_key, was_erased
-from agents.stored import StateUnreadable, decoder
+from agents.stored import StateUnreadable, StoredCount, decoder
 from streams.processor import Outbox, State
 
 OPEN_GAUGE: Final = "cases_open"
@@ -40,12 +40,12 @@ class Last(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A subject's last case: of a respondent, or of an anonymous response."""
 
     case_id: str
-    number: int
+    number: StoredCount
     """How many cases there were, this one included."""
 
 
 _decode_last = decoder(Last)
-_decode_counts = decoder(list[int])
+_decode_counts = decoder(list[StoredCount])
 
 
 class CaseStore:

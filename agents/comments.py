@@ -38,8 +38,8 @@ from schemas.cloudevents import COMMENT, SOURCE, event_headers
 from schemas.comments import Comment
 from schemas.dead_letters import Reason, Unusable
 from schemas.erasures import entry_key, respondent_hash
-from schemas.events import Id, Score
-from schemas.times import day_of, parse_time
+from schemas.events import Id, Score, Segments
+from schemas.times import LATEST_MS, day_of, parse_time
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime
 
 KEEP, REMOVE = b"keep", b"remove"
@@ -85,7 +85,7 @@ class _Scored(Struct, gc=False):
     locale: Id | UnsetType = UNSET
     updated_at: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
-    segments: dict[str, str] | UnsetType = UNSET
+    segments: Segments | UnsetType = UNSET
 
     @property
     def pairs(self) -> tuple[str, ...]:
@@ -198,7 +198,8 @@ class Comments:
 
     def _send(self, record: Record, comment: Comment, outbox: Outbox) -> None:
         trace = traceparent(record.headers)
-        headers = event_headers(COMMENT, SOURCE, _event_id(record), record.timestamp, None if trace is None else trace[1])
+        at = min(max(record.timestamp, 0), LATEST_MS)  # a record may have any timestamp
+        headers = event_headers(COMMENT, SOURCE, _event_id(record), at, None if trace is None else trace[1])
         outbox.send(topics.COMMENTS, comment.account_id.encode(), _encode(comment), record.timestamp, headers)
 
 

@@ -1,5 +1,6 @@
-"""What a value of the state becomes that another version has written, or nobody: MessagePack in which a value is another one."""
+"""What a value of the state becomes that another version has written, or nobody: MessagePack with other values in it."""
 
+from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
@@ -45,10 +46,10 @@ def _damage(rng: Random, document: Any) -> None:
     if how == 0:
         del holder[place]
     elif how == 1 and isinstance(holder, list):
-        holder.append(holder[place])
+        holder.append(deepcopy(holder[place]))
     elif how == 2 and isinstance(holder, dict):
         holder[rng.choice(("", "x", 1, -1))] = holder.pop(place)
     elif isinstance(holder[place], int | float) and rng.randrange(4):
         holder[place] = rng.choice(NUMBERS)
     else:
-        holder[place] = rng.choice(NUMBERS + OTHERS)
+        holder[place] = deepcopy(rng.choice(NUMBERS + OTHERS))
