@@ -19,13 +19,16 @@ from agents.alert_records import Cause
 from agents.alert_state import KNOWN_MS, AlertState, Known, OpenItem, Waiting
 from agents.forgetting import Forgotten
 from agents.keys import within
+from agents.lately_erased import MARK, mark_erased, mark_key, marked_days, short_hash, shortened, was_erased
 from agents.open_alerts import OpenAlerts
 from agents.routes import AlertsSettings, Route
-from schemas.events import MAX_ID_CHARS
+from schemas import topics
 from schemas.times import format_time
 from streams.processor import Outbox, State
 
 HOUR_MS: Final = 3_600_000
+MARKED_DAYS: Final = marked_days(topics.CASE_EVENTS)
+"""How long an erasure is remembered: until even a state that is made anew finds nothing of the respondent any more."""
 NO_ROUTES: Final[Mapping[str, Route]] = MappingProxyType({})
 ITEMS: Final = "alert_items"
 """Counts what was to be told, by its kind and what became of it."""
@@ -47,6 +50,9 @@ class AlertDesk:
     def take(self, news: News, cause: Cause) -> None:
         """Something happened."""
         account, severity = news.account_id.encode(), rank(news.item.severity)
+        if news.respondent is not None and was_erased(self._state, account, short_hash(news.account_id, news.respondent)):
+            self._count(news.item.kind, "erased")
+            return
         known = self._kept.known(account, news.item.key)
         worsened = known is None or severity < known.severity
         routes = self._settings.sinks_of(news.matter_for(worsened))
@@ -69,9 +75,9 @@ class AlertDesk:
     def forget(self, forgotten: Forgotten, cause: Cause) -> None:
         """A respondent is to be forgotten: nothing is told of who it was any more, and sinks that hold something of theirs as
         open are told that it is over."""
-        account = forgotten.account_id.encode()
-        if len(account) > 4 * MAX_ID_CHARS:
-            return
+        account, respondent = forgotten.account_id.encode(), shortened(forgotten.hashed)
+        before, end = mark_erased(self._state, account, respondent, cause.timestamp, MARKED_DAYS)
+        self._kept.index.move(mark_key(account, respondent), before, end)
         for key in self._state.scan(within(ITEM, account), b"", sys.maxsize):
             _, item, _ = parts(key)
             known = self._kept.known(account, item)
@@ -85,7 +91,12 @@ class AlertDesk:
             if self._groups.told_items >= self._settings.share_items:
                 index.look_again()
                 break
-            kind, (account, name, number) = key[:1], parts(key)
+            kind = key[:1]
+            if kind == MARK:
+                self._state.delete(key)
+                index.move(key, time, NEVER)
+                continue
+            account, name, number = parts(key)
             if kind == CHANNEL:
                 if self._kept.channel(account, name).due == time:
                     self._groups.pass_time(account, name, cause)

@@ -15,7 +15,7 @@ from agents.alert_due import NEVER
 from agents.alert_items import rank
 from agents.alert_keys import channel_of, sink_of
 from agents.alert_records import Cause, Telling, Told, send_alert, that_fit
-from agents.alert_state import AlertState, Channel, Known, Lane, OpenItem, Place, Waiting
+from agents.alert_state import MOST_NUMBERS, AlertState, Channel, Known, Lane, OpenItem, Place, Waiting
 from agents.open_alerts import PAGE_ITEMS, OpenAlerts, as_told
 from agents.quiet_hours import quiet_until
 from agents.routes import SEVERITIES, AlertsSettings, Route, SinkTraits
@@ -84,7 +84,7 @@ class AlertGroups:
             lane = Lane(place.route, place.severity, wanted=waiting.wanted)
             channel.lanes.append(lane)
         lane.wanted = min(lane.wanted, waiting.wanted)
-        if lane.count < MOST_WAITING:
+        if lane.count < MOST_WAITING and lane.next < MOST_NUMBERS:
             place = place._replace(number=lane.next)
             lane.next += 1
             lane.count += 1

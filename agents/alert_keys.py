@@ -4,7 +4,8 @@ I<length: 2 bytes><account><item>               what is known of something that 
 S<length><account><channel>                     what waits in a channel, and when something was told last
 W<length><account><length><channel><route>\\0<severity: 1 byte><number: 4 bytes>   one thing that waits
 O<length><account><channel><number: 4 bytes>    open things that a sink was told of
-D<time: 8 bytes><key>                           when something is due for one of the first, second or fourth kind
+X<length><account><hash: 16 bytes>              that a respondent was erased not long ago (`agents.lately_erased`)
+D<time: 8 bytes><key>                           when something is due for one of the first, second, fourth or fifth kind
 
 A channel is the name of a sink; for a sink that can be told of one thing at a time, that and the thing: sink\\0item.
 """

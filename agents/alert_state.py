@@ -1,13 +1,14 @@
 """What alerts keep: what is known of each thing that they tell of, what waits to be told, and what sinks hold as open."""
 
-from typing import Final, NamedTuple, TypeVar
+from typing import Annotated, Final, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from agents.alert_due import NEVER, DueIndex
 from agents.alert_keys import channel_key, item_key, open_key, waiting_key
-from agents.stored import decoder
+from agents.routes import SEVERITIES
+from agents.stored import StoredCount, StoredTime, decoder
 from schemas.alerts import AlertItem
 from schemas.events import AccountBrief
 from streams.processor import DAY_MS, State
@@ -16,18 +17,27 @@ KNOWN_MS: Final = 30 * DAY_MS
 """How long the severity of a case is remembered that nothing happens to: who answers again later than that is news anyway."""
 
 
+MOST_NUMBERS: Final = 1_000_000
+"""Of a lane as long as something waits in it: more than anything about one account has in a night."""
+
+Rank = Annotated[int, Meta(ge=0, lt=len(SEVERITIES))]
+"""A severity as its place in `agents.routes.SEVERITIES`."""
+Number = Annotated[int, Meta(ge=0, le=MOST_NUMBERS)]
+"""In a lane."""
+
+
 class Place(NamedTuple):
-    """Where something waits in a channel: severity as its place in `agents.routes.SEVERITIES`."""
+    """Where something waits in a channel."""
 
     route: str
-    severity: int
-    number: int
+    severity: Rank
+    number: Number
 
 
 class OpenPlace(NamedTuple):
     """On which page something is that a sink holds as open, and which route told it."""
 
-    page: int
+    page: Annotated[int, Meta(ge=NEVER, le=MOST_NUMBERS)]
     """`NEVER` if on none: it is over, and the sink does not know yet."""
     route: str
 
@@ -36,15 +46,15 @@ class Known(Struct, array_like=True):
     """Something that alerts tell of. Times in ms."""
 
     is_case: bool
-    severity: int = 0
-    seen_at: int = 0
+    severity: Rank = 0
+    seen_at: StoredTime = 0
     closed: bool = False
     respondent: str | None = None
     waiting: dict[str, Place] = {}
     """By channel."""
     open: dict[str, OpenPlace] = {}
     """By channel: the sink was told, and not yet that it is over."""
-    due: int = NEVER
+    due: StoredTime = NEVER
 
     @property
     def is_done(self) -> bool:
@@ -58,13 +68,13 @@ class Waiting(Struct, array_like=True):
     key: str
     revision: str
     """Tells one state of it from another."""
-    caused_at: int
+    caused_at: StoredTime
     """When what is told happened first."""
-    wanted: int
+    wanted: StoredTime
     """From when on it is to be told."""
     over: bool
     """Nothing is to be done about it any more: that is what is told."""
-    until: int
+    until: StoredTime
     """When it is over by itself, `NEVER` if not."""
     item: AlertItem
 
@@ -73,27 +83,27 @@ class Lane(Struct, array_like=True):
     """What waits for one route, of one severity."""
 
     route: str
-    severity: int
-    count: int = 0
-    wanted: int = 0
+    severity: Rank
+    count: StoredCount = 0
+    wanted: StoredTime = 0
     """The earliest at which one of them is to be told, in ms."""
-    next: int = 0
+    next: Number = 0
     """The number that comes next."""
-    beyond: int = 0
+    beyond: StoredCount = 0
     """More came than are remembered."""
 
 
 class Channel(Struct, array_like=True):
     """What waits to be told to one sink about one account, or about one thing of it."""
 
-    last: int = NEVER
+    last: StoredTime = NEVER
     """When something was told last, in ms."""
-    told: int = 0
+    told: StoredCount = 0
     """How many deliveries there were."""
     lanes: list[Lane] = []
     account: AccountBrief | None = None
     nps: float | None = None
-    due: int = NEVER
+    due: StoredTime = NEVER
 
     def lane(self, route: str, severity: int) -> Lane | None:
         """The lane of a route and a severity, if something waits in it."""
@@ -104,7 +114,7 @@ class OpenItem(Struct, array_like=True):
     """Something that a sink holds as open."""
 
     revision: str
-    until: int
+    until: StoredTime
     item: AlertItem
 
 
@@ -112,11 +122,11 @@ class Page(Struct, array_like=True):
     """Some of the open things of a channel."""
 
     route: str
-    refresh_at: int = NEVER
+    refresh_at: StoredTime = NEVER
     items: list[OpenItem] = []
     account: AccountBrief | None = None
     nps: float | None = None
-    due: int = NEVER
+    due: StoredTime = NEVER
 
 
 T = TypeVar("T", Known, Channel, Page)

@@ -35,11 +35,11 @@ class Alerts:
         self.settings = settings or AlertsSettings()
 
     def process(self, batch: Sequence[Record], state: State, now: StreamTime, outbox: Outbox) -> None:
-        """Take in the records in order. Without routes there is nobody to tell, but what was kept may have to be forgotten."""
+        """Take in the records in order. Without routes there is nobody to tell, and nothing is kept of anybody else."""
         desk = AlertDesk(self.settings, state, outbox)
         for record in batch:
             if record.topic == topics.ERASURES:
-                if (forgotten := forgotten_in(record)) is not None:
+                if (forgotten := forgotten_in(record, state)) is not None:
                     desk.forget(forgotten, Cause(now.ms, record.timestamp))
                 continue
             if not self.settings.routes:

@@ -66,10 +66,10 @@ class CaseIndex:
             if not cases:
                 del self._open[account]
 
-    def next_due(self, now: int) -> tuple[bytes, str] | None:
-        """Account and case of the entry that is due first, if that is by `now`."""
+    def next_due(self, now: int) -> tuple[int, bytes, str] | None:
+        """Time, account and case of the entry that is due first, if that is by `now`."""
         key = self._first(self._due)
-        return None if key is None or keys.time_in(key) > now else keys.case_in(key)
+        return None if key is None or keys.time_in(key) > now else (keys.time_in(key), *keys.case_in(key))
 
     def oldest(self) -> int | None:
         """When the oldest open case was opened, in ms."""

@@ -3,16 +3,17 @@
 Times are ms since the epoch, UTC, and -1 where there is none yet.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from agents.stored import decoder
+from agents.case_states import OPEN
+from agents.stored import StateUnreadable, StoredCount, StoredTime, decoder
 from schemas.accounts import AccountFacts
 from schemas.cases import Case, CaseAccount, CaseResponse, CaseState, Due, Recovery
-from schemas.events import Category, Severity
-from schemas.times import format_time
+from schemas.events import Category, Id, Severity
+from schemas.times import format_time, parse_day
 
 NEVER: Final = -1
 """In place of a time."""
@@ -38,6 +39,10 @@ class KeptAccount(msgspec.Struct, array_like=True, frozen=True, gc=False):
     renewal_date: str | None = None
     time_zone: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.renewal_date is not None:
+            parse_day(self.renewal_date)
+
 
 UNKNOWN: Final = KeptAccount()
 """An account of which nps.accounts says nothing."""
@@ -46,9 +51,9 @@ UNKNOWN: Final = KeptAccount()
 class KeptResponse(msgspec.Struct, array_like=True, gc=False):
     """One detractor response of a case."""
 
-    at: int
+    at: StoredTime
     response_id: str
-    score: int
+    score: Annotated[int, Meta(ge=0, le=6)]
     comment: str | None = None
     themes: tuple[str, ...] = ()
     sentiment: float | None = None
@@ -60,54 +65,54 @@ class KeptRecovery(msgspec.Struct, array_like=True, frozen=True, gc=False):
     response_id: str
     to: Category
     score: int
-    at: int
+    at: StoredTime
 
 
 class Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A recovery that came before the detractor from whom somebody recovered, and waits for it."""
 
     recovery: KeptRecovery
-    until: int
+    until: StoredTime
 
 
 class KeptCase(msgspec.Struct, array_like=True, gc=False):
     """One case."""
 
-    account_id: str
-    case_id: str
+    account_id: Id
+    case_id: Id
     respondent_id: str | None
     subject: bytes
     """Whose case it is, see `agents.case_store`."""
     earlier: str | None
     """The case of the same subject before this one."""
-    opened_at: int
-    begun_at: int
+    opened_at: StoredTime
+    begun_at: StoredTime
     """When it was opened, or reopened last: from then on its times count."""
     state: CaseState = "new"
     severity: Severity = "elevated"
     owner: str | None = None
     held: bool = False
     """Whether somebody was chosen as its owner; if not, it follows the account's."""
-    updated_at: int = NEVER
-    touched_at: int = NEVER
+    updated_at: StoredTime = NEVER
+    touched_at: StoredTime = NEVER
     """When a person last did something about it, or its respondent said something."""
-    revision: int = -1
-    first_response_due: int = NEVER
-    resolution_due: int = NEVER
-    acknowledged_at: int = NEVER
-    first_response_at: int = NEVER
-    snoozed_until: int = NEVER
-    closed_at: int = NEVER
+    revision: Annotated[int, Meta(ge=-1, le=1 << 53)] = -1
+    first_response_due: StoredTime = NEVER
+    resolution_due: StoredTime = NEVER
+    acknowledged_at: StoredTime = NEVER
+    first_response_at: StoredTime = NEVER
+    snoozed_until: StoredTime = NEVER
+    closed_at: StoredTime = NEVER
     breached: tuple[Due, ...] = ()
-    escalated: int = 0
-    escalates_at: int = NEVER
+    escalated: StoredCount = 0
+    escalates_at: StoredTime = NEVER
     escalates_for: Due = "first_response"
     root_cause: str | None = None
     note: str | None = None
     recovered: KeptRecovery | None = None
-    consecutive: int = 0
+    consecutive: StoredCount = 0
     responses: list[KeptResponse] = []
-    told: dict[str, int] = {}
+    told: dict[str, StoredCount] = {}
     """By response, also by one that is there no more, the revision of the last event that told of it."""
     segments: dict[str, str] = {}
     locale: str | None = None
@@ -115,9 +120,9 @@ class KeptCase(msgspec.Struct, array_like=True, gc=False):
     account: KeptAccount = UNKNOWN
     commands: list[bytes] = []
     """Hashes of the last ones that were carried out."""
-    alarm: int = NEVER
+    alarm: StoredTime = NEVER
     """The time under which it is in the index of what is due."""
-    counted: int = -1
+    counted: Annotated[int, Meta(ge=-1, lt=len(SEVERITIES) * len(OPEN))] = -1
     """Where it is counted among the open ones; -1 where it is not."""
 
     @property
@@ -134,10 +139,18 @@ class KeptCase(msgspec.Struct, array_like=True, gc=False):
 
 
 encode_case = msgspec.msgpack.Encoder().encode
-decode_case = decoder(KeptCase)
+_decode_case = decoder(KeptCase)
 decode_account = decoder(KeptAccount)
 decode_waiting = decoder(Waiting)
 _json = msgspec.json.Encoder().encode
+
+
+def decode_case(value: bytes) -> KeptCase:
+    """A case as the state has it. Raises StateUnreadable."""
+    case = _decode_case(value)
+    if not case.responses or case.opened_at == NEVER:
+        raise StateUnreadable("a case in the state has no responses, or was never opened")
+    return case
 
 
 def account_of(facts: AccountFacts) -> KeptAccount:

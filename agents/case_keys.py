@@ -4,8 +4,10 @@ C<length: 2 bytes><account><case>              a case
 P<hash: 32 bytes>                              a respondent's last case, and how many there were
 R<hash: 32 bytes>                              the same of an anonymous response
 U<hash: 32 bytes>                              a respondent's recovery that waits for its case
+X<length><account><hash: 16 bytes>             that a respondent was erased not long ago (`agents.lately_erased`)
 F<account>                                     what cases need of its CRM facts
-D<time: 8 bytes><length><account><case>        when something is due for a case; u-<hash> in its place: until when one waits
+D<time: 8 bytes><length><account><case>        when something is due for a case; u-<hash> in its place: until when one waits,
+                                               x-<hash>: until when an erasure is remembered
 O<time: 8 bytes><length><account><case>        when an open case was opened
 S<account>                                     the last of its open cases to which its facts have come
 G                                              how many cases are open, by severity and state
@@ -27,6 +29,7 @@ COUNTS: Final = b"G"
 LENGTH_BYTES: Final = 2
 TIME_BYTES: Final = 8
 WAITS: Final = "u-"
+ERASED: Final = "x-"
 """What stands before a respondent's hash in place of a case, whose ids begin otherwise."""
 
 
@@ -77,6 +80,16 @@ def waiting_name(subject: bytes) -> str:
 def waiting_subject(name: str) -> bytes:
     """Whose recovery it is, by this name."""
     return respondent(name.removeprefix(WAITS))
+
+
+def erased_name(respondent: bytes) -> str:
+    """What stands in place of a case for an erased respondent, by a hash as in marks (`agents.lately_erased`)."""
+    return ERASED + respondent.hex()
+
+
+def erased_respondent(name: str) -> bytes:
+    """Whose mark it is, by this name."""
+    return bytes.fromhex(name.removeprefix(ERASED))
 
 
 def _named(account: bytes, case_id: str) -> bytes:

@@ -6,6 +6,8 @@
 | takes a response back | it goes, and with the last one the case | nothing | nothing |
 | recovers | it is resolved | it is credited | nothing, but for a case that expired not long ago |
 
+What is read of somebody who was erased before changes nothing (`agents.lately_erased`).
+
 A response's events have growing revisions (`agents.acceptance`), so one with no greater revision than what a case knows was
 told before, and changes nothing: that is how a replay wakes nobody, however it comes.
 
@@ -60,6 +62,8 @@ class Responses:
         respondent_id = given(event.respondent_id)
         whose = subject(event.account_id, respondent_id, event.response_id)
         case, last = self._desk.last(event.account_id, whose, now)
+        if case is None and self._desk.store.was_erased(event.account_id.encode(), whose):
+            return
         if self._was_told(case, event):
             return
         if case is not None and _is_over(case, event, said_at):
@@ -83,8 +87,11 @@ class Responses:
         case, _ = desk.last(recovered.account_id, whose, now)
         if case is not None and (case.recovered == recovery or self._credit(case, recovery, now)):
             return
+        account = recovered.account_id.encode()
+        if case is None and desk.store.was_erased(account, whose):
+            return
         if (case is None or not case.is_open) and not desk.settings.is_old(recovered.at, now):
-            desk.store.wait(recovered.account_id.encode(), whose, recovery, now + WAIT_MS)
+            desk.store.wait(account, whose, recovery, now + WAIT_MS)
 
     def _credit(self, case: KeptCase, recovery: KeptRecovery, now: int) -> bool:
         """Whether a recovery is one from what a case is about; then the case has it."""
@@ -123,7 +130,7 @@ class Responses:
         desk, number = self._desk, 1 if last is None else last.number + 1
         case = KeptCase(
             account_id=event.account_id,
-            case_id=_case_id(whose, event.response_id, number),
+            case_id=case_id(whose, event.response_id, number),
             respondent_id=respondent_id,
             subject=whose,
             earlier=None if last is None else last.case_id,
@@ -227,6 +234,6 @@ def _order(response: KeptResponse) -> tuple[int, str]:
     return response.at, response.response_id
 
 
-def _case_id(whose: bytes, response_id: str, number: int) -> str:
+def case_id(whose: bytes, response_id: str, number: int) -> str:
     """Of the subject, the response that was the cause, and how many cases there were: so a repeat has the same."""
     return "c-" + hashlib.sha256(b"%d|%b|%b" % (number, whose, response_id.encode())).hexdigest()[:CASE_ID_DIGITS]

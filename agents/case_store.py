@@ -20,7 +20,8 @@ from agents.case_kept import (
     encode_case,
 )
 from agents.case_states import OPEN
-from agents.stored import StateUnreadable, decoder
+from agents.lately_erased import HASH_BYTES, mark_erased, mark_key, was_erased
+from agents.stored import StateUnreadable, StoredCount, decoder
 from streams.processor import Outbox, State
 
 OPEN_GAUGE: Final = "cases_open"
@@ -39,12 +40,12 @@ class Last(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A subject's last case: of a respondent, or of an anonymous response."""
 
     case_id: str
-    number: int
+    number: StoredCount
     """How many cases there were, this one included."""
 
 
 _decode_last = decoder(Last)
-_decode_counts = decoder(list[int])
+_decode_counts = decoder(list[StoredCount])
 
 
 class CaseStore:
@@ -113,6 +114,21 @@ class CaseStore:
         self.index.move(account, keys.waiting_name(subject), waiting.until, NEVER)
         return waiting.recovery
 
+    def mark_erased(self, account: bytes, subject: bytes, at: int) -> None:
+        """Remember that a respondent was erased, at `at` in ms."""
+        respondent = _short(subject)
+        before, end = mark_erased(self._state, account, respondent, at)
+        self.index.move(account, keys.erased_name(respondent), before, end)
+
+    def was_erased(self, account: bytes, subject: bytes) -> bool:
+        """Whether a subject is a respondent who was erased not long ago."""
+        return subject.startswith(keys.RESPONDENT) and was_erased(self._state, account, _short(subject))
+
+    def unmark(self, account: bytes, name: str, due: int) -> None:
+        """An erasure is remembered no longer, of somebody with this name in the index of what is due, at that time."""
+        self._state.delete(mark_key(account, keys.erased_respondent(name)))
+        self.index.move(account, name, due, NEVER)
+
     def account(self, account: bytes) -> KeptAccount:
         """What is known of an account."""
         value = self._state.get(keys.FACTS + account)
@@ -159,3 +175,8 @@ class CaseStore:
         else:
             self._counts[place] += 1
         self._state.put(keys.COUNTS, encode_case(self._counts))
+
+
+def _short(subject: bytes) -> bytes:
+    """A respondent's hash as it stands in marks (`agents.lately_erased`)."""
+    return subject[len(keys.RESPONDENT) :][:HASH_BYTES]

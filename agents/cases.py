@@ -11,7 +11,7 @@ from agents.burying import bury
 from agents.case_actions import Actions
 from agents.case_desk import Desk
 from agents.case_kept import KeptCase
-from agents.case_keys import WAITS, respondent, waiting_subject
+from agents.case_keys import ERASED, WAITS, respondent, waiting_subject
 from agents.case_responses import Responses
 from agents.case_rules import CasesSettings
 from agents.case_sources import read_change, read_detractor
@@ -46,7 +46,7 @@ class Cases:
             if record.topic == topics.ACCOUNTS:
                 learn(record, desk, state, now.ms)
             elif record.topic == topics.ERASURES:
-                _forget(record, desk)
+                _forget(record, desk, state)
             elif record.topic == topics.CASE_COMMANDS:
                 actions.take(record, now.at(record.timestamp))
             else:
@@ -60,15 +60,20 @@ class Cases:
         desk.journal.because_of_time(now)
         left = self.settings.share
         left -= spread_more(desk, now, left)
-        index = desk.store.index
+        index, before = desk.store.index, None
         while (due := index.next_due(now)) is not None:
             if left <= 0:
                 outbox.more = True
                 break
+            if due == before:
+                raise StateUnreadable("what is due in the state is not due by what it is about")
+            before = time, account, case_id = due
             left -= 1
-            account, case_id = due
             if case_id.startswith(WAITS):
                 desk.store.wait_no_more(account, waiting_subject(case_id))
+                continue
+            if case_id.startswith(ERASED):
+                desk.store.unmark(account, case_id, time)
                 continue
             case = desk.take(account.decode(), case_id, now)
             if case is None:
@@ -103,12 +108,13 @@ def _check_home(account_id: str, record: Record, state: State) -> None:
         raise Unusable(Reason.STRAY, f"account_id: partition {record.partition} is not its home")
 
 
-def _forget(record: Record, desk: Desk) -> None:
+def _forget(record: Record, desk: Desk, state: State) -> None:
     """Let go of the cases of whoever a record of nps.erasures names. No event tells of it: it would name them once more."""
-    who = forgotten_in(record)
+    who = forgotten_in(record, state)
     if who is None:
         return
     account, subject = who.account_id.encode(), respondent(who.hashed)
+    desk.store.mark_erased(account, subject, record.timestamp)
     desk.store.wait_no_more(account, subject)
     last = desk.store.last(subject)
     case = None if last is None else desk.store.case(account, last.case_id)

@@ -24,9 +24,13 @@ ALL: Final = ""
 WIDTH: Final = 6
 """Numbers of a theme."""
 
-Six = Annotated[list[int], Meta(min_length=WIDTH, max_length=WIDTH)]
+Number = Annotated[int, Meta(ge=-(1 << 48), le=1 << 48)]
+"""Of one day and source partition, as it may stand in the state: so that sums over all of them stay within 64 bits."""
+Six = Annotated[list[Number], Meta(min_length=WIDTH, max_length=WIDTH)]
 OfDay = dict[str, Six]
 """The numbers of one day by theme; themes that are not mentioned are left out."""
+StoredSums = dict[str, list[Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]]]
+"""Sums by theme as they may stand in the state: of each window the six numbers."""
 StoredDay = Annotated[int, Meta(ge=0, le=LATEST_MS // DAY_MS)]
 """A day as it may stand in the state."""
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 import msgspec
 
 from agents.cells import write_key
-from agents.comment_counts import OfDay, StoredDay, Sums, put
+from agents.comment_counts import OfDay, StoredDay, StoredSums, Sums, put
 from agents.comment_days import ChunkNumbers, Days
 from agents.comment_keys import ACCOUNT, ACCOUNT_DAYS, segment_key
 from agents.stored import decoder
@@ -23,7 +23,7 @@ class _Head(msgspec.Struct, array_like=True):
     as_of: StoredDay
     published: bool
     chunks: ChunkNumbers
-    sums: dict[str, list[int]]
+    sums: StoredSums
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -14,7 +14,6 @@ after, counts as if it had come before, and is not sent.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -39,9 +38,9 @@ from schemas.cloudevents import COMMENT, SOURCE, event_headers
 from schemas.comments import Comment
 from schemas.dead_letters import Reason, Unusable
 from schemas.erasures import entry_key, respondent_hash
-from schemas.events import Id, Score
-from schemas.times import day_of, parse_time
-from streams.processor import DAY_MS, Outbox, Record, State, StreamTime, partition_of
+from schemas.events import Id, Score, Segments
+from schemas.times import LATEST_MS, day_of, parse_time
+from streams.processor import DAY_MS, Outbox, Record, State, StreamTime
 
 KEEP, REMOVE = b"keep", b"remove"
 """What becomes of an erased respondent's counts, as it stands in the state."""
@@ -53,7 +52,6 @@ ID_BYTES: Final = 16
 _COMMENT: Final = b'"comment":'
 _UNCHANGED: Final = (b'"change":"new"}', b'"change":"late"}')
 """How scored responses end that replace nothing; within a text there would be backslashes before the quotes."""
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class _Scored(Struct, gc=False):
     locale: Id | UnsetType = UNSET
     updated_at: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
-    segments: dict[str, str] | UnsetType = UNSET
+    segments: Segments | UnsetType = UNSET
 
     @property
     def pairs(self) -> tuple[str, ...]:
@@ -200,17 +198,16 @@ class Comments:
 
     def _send(self, record: Record, comment: Comment, outbox: Outbox) -> None:
         trace = traceparent(record.headers)
-        headers = event_headers(COMMENT, SOURCE, _event_id(record), record.timestamp, None if trace is None else trace[1])
+        at = min(max(record.timestamp, 0), LATEST_MS)  # a record may have any timestamp
+        headers = event_headers(COMMENT, SOURCE, _event_id(record), at, None if trace is None else trace[1])
         outbox.send(topics.COMMENTS, comment.account_id.encode(), _encode(comment), record.timestamp, headers)
 
 
 def _forget(record: Record, state: State, kept: KeptComments) -> None:
     """One record of nps.erasures. Of two commands for one respondent the first counts, as in scoring."""
-    forgotten = forgotten_in(record)
-    if forgotten is None or not _HASH.fullmatch(forgotten.hashed):
+    forgotten = forgotten_in(record, state)
+    if forgotten is None:
         return
-    if partition_of(forgotten.account_id.encode(), state.partitions) != state.partition:
-        return  # scoring sends it home
     key = ERASED + entry_key(forgotten.account_id, forgotten.hashed)
     if state.get(key) is None:
         state.put(key, REMOVE if forgotten.remove else KEEP)

@@ -4,8 +4,10 @@ Nothing else of a record of nps.accounts is in the state: contacts are people, a
 """
 
 from functools import lru_cache
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from agents.responses import REMEMBERED_SEGMENTS, Pairs
 from agents.stored import decoder
@@ -16,7 +18,7 @@ from schemas.events import MAX_SEGMENTS
 class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is kept of an account's facts."""
 
-    pairs: Pairs
+    pairs: tuple[Annotated[str, Meta(pattern="=")], ...]
     """Its segments as `dimension=value`, by dimension."""
     brief: bytes
     """`schemas.events.AccountBrief` as JSON; empty if there is none."""

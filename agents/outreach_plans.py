@@ -9,11 +9,13 @@ To find what is due, each bucket up to now is asked for by its name: a look at a
 more than all messages. An entry whose message was taken away meanwhile, or put off, is passed over when its time comes.
 """
 
-from typing import Final
+import sys
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
-from agents.stored import decoder
+from agents.stored import StateUnreadable, StoredCount, StoredTime, decoder
 from schemas.cases import Case
 from streams.processor import State
 
@@ -26,8 +28,13 @@ BUCKET_MS: Final = 10_000
 are 8,640, which takes some ms."""
 MOST_BUCKETS: Final = 20_000
 """Looked at in one share."""
+_LACKS: Final = "the index of planned messages in the state lacks an entry"
 _WALKED: Final = "walked"
 """In the cache: so far buckets were found empty since the head was written. Whoever does not know it walks again."""
+
+
+_BucketNumber = Annotated[int, Meta(ge=0, lt=1 << 40)]
+_EntryNumber = Annotated[int, Meta(ge=0, lt=1 << 32)]
 
 
 class Plan(msgspec.Struct, array_like=True):
@@ -36,11 +43,11 @@ class Plan(msgspec.Struct, array_like=True):
     outreach_id: str
     case: Case
     """As it stands, without what a message has no use for."""
-    at: int
+    at: StoredTime
     """When what it answers happened."""
-    first_due: int
+    first_due: StoredTime
     """When it was due at first; from then on it may be too late."""
-    bucket: int = 0
+    bucket: _BucketNumber = 0
     """In which its present entry is."""
     traceparent: bytes | None = None
     waited: bool = False
@@ -53,13 +60,13 @@ class Plan(msgspec.Struct, array_like=True):
 
 
 class _Head(msgspec.Struct, array_like=True):
-    first: int
-    entries: int
+    first: _BucketNumber
+    entries: StoredCount
 
 
 class _Bucket(msgspec.Struct, array_like=True):
-    first: int = 0
-    next: int = 0
+    first: _EntryNumber = 0
+    next: _EntryNumber = 0
 
 
 _decode_plan = decoder(Plan)
@@ -105,6 +112,8 @@ class Plans:
             return found, False
         last, taken = now // BUCKET_MS, 0
         at = max(head.first, self._state.cache.get(_WALKED, head.first))
+        if last - at > MOST_BUCKETS:
+            at = self._first_bucket()  # one look at all keys instead of many at none
         stop = at + MOST_BUCKETS
         while at <= last and at < stop and taken < min(share, head.entries):
             bucket = self._bucket(at)
@@ -121,6 +130,8 @@ class Plans:
                 self._state.delete(_bucket_key(at))
             at += 1
         self._state.cache[_WALKED] = at
+        if taken > head.entries:
+            raise StateUnreadable(_LACKS)
         if taken == head.entries:
             self._state.delete(HEAD)
             return found, False
@@ -141,10 +152,17 @@ class Plans:
 
     def _take(self, at: int, bucket: _Bucket) -> bytes:
         key = _entry_key(at, bucket.first)
-        whose = self._state.get(key) or b""
+        whose = self._state.get(key)
+        if whose is None:
+            raise StateUnreadable(_LACKS)
         self._state.delete(key)
         bucket.first += 1
         return whose
+
+    def _first_bucket(self) -> int:
+        for key in self._state.scan(BUCKET, b"", sys.maxsize):
+            return int.from_bytes(key[len(BUCKET) :], "big")
+        raise StateUnreadable(_LACKS)
 
     def _head(self) -> _Head | None:
         value = self._state.get(HEAD)

@@ -21,11 +21,14 @@ from schemas import topics
 from schemas.codec import loads
 from schemas.dead_letters import Reason, Unusable
 from schemas.erasures import respondent_hash
+from schemas.events import MAX_ID_CHARS
 from schemas.outreach import Preference
 from streams.processor import Outbox, Record, State, partition_of
 
 PREFERENCE: Final = b"O"
 SEPARATOR: Final = "|"
+MOST_KEY_BYTES: Final = 2 * 4 * MAX_ID_CHARS + len(SEPARATOR)
+"""Of a key: a character has at most four bytes."""
 
 
 class _Wish(msgspec.Struct, array_like=True):
@@ -102,8 +105,10 @@ class Preferences:
 
     def _take_back(self, key: bytes | None) -> None:
         """A tombstone has nothing but the key, and both ids may contain the separator: whatever is kept under this key goes."""
+        if key is None or len(key) > MOST_KEY_BYTES:
+            return
         try:
-            parts = (key or b"").decode().split(SEPARATOR)
+            parts = key.decode().split(SEPARATOR)
         except UnicodeDecodeError:
             return
         for cut in range(1, len(parts)):

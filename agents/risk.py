@@ -182,12 +182,9 @@ def _learn(record: Record, state: State) -> None:
 
 def _forget(record: Record, state: State, silences: Silences) -> None:
     """Let go of a respondent whom the list of the erased names."""
-    forgotten = forgotten_in(record)
-    respondent = None if forgotten is None else shortened(forgotten.hashed)
-    if forgotten is None or respondent is None:
-        return
-    account = forgotten.account_id.encode(errors="replace")
-    if len(account) <= MOST_BYTES and partition_of(account, state.partitions) == state.partition:
+    forgotten = forgotten_in(record, state)
+    if forgotten is not None:
+        account, respondent = forgotten.account_id.encode(), shortened(forgotten.hashed)
         silences.forget(account, respondent)
         Cooldowns(state).forget(account, respondent)
         mark_erased(state, account, respondent, record.timestamp)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from schemas.events import Category, Count, Id, Nps, Score, SegmentValue
+from schemas.events import Category, Count, Id, Nps, Score, Segments
 from schemas.times import parse_day, parse_time
 
 NEVER: Final = -1
@@ -41,7 +41,7 @@ class Changed(Struct, frozen=True, rename={"before": "from"}):
     changed_at: str
     score: Score | UnsetType = UNSET
     previous_score: Score | UnsetType = UNSET
-    segments: dict[str, SegmentValue] | UnsetType = UNSET
+    segments: Segments | UnsetType = UNSET
 
 
 class Stats(Struct, frozen=True, gc=False):

@@ -2,14 +2,20 @@
 gained by trying again, and the values around it may be as wrong."""
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from streams.processor import UnfitState
 
 MOST_DIGITS: Final = 18
 """Of a number that 63 bits hold: what counts events will not come near."""
+
+StoredTime = Annotated[int, Meta(ge=-1, lt=253_402_300_800_000)]
+"""A time in ms as it may stand in the state, up to the year 9999, the last that can be written; -1 in place of none."""
+StoredCount = Annotated[int, Meta(ge=0, le=1 << 53)]
+"""A number of things, or of events, as it may stand in the state."""
 
 T = TypeVar("T")
 

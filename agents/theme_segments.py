@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from agents.comment_counts import OfDay, StoredDay, Sums, difference
+from agents.comment_counts import OfDay, StoredDay, StoredSums, Sums, difference
 from agents.comment_days import ChunkNumbers, Days
 from agents.incarnations import Incarnations
 from agents.stored import decoder
@@ -43,7 +43,7 @@ class _Head(msgspec.Struct, array_like=True):
     published: bool
     checked: int
     """How many changes of incarnations there had been when it was last checked for older ones."""
-    sums: dict[str, list[int]]
+    sums: StoredSums
     members: dict[SourceNumber, _Member]
 
 

@@ -38,7 +38,7 @@ from streams.processor import Outbox, Processor, State, UnfitState
 from streams.state import Identity
 from streams.test_driver import Sent
 from tests.hostile.records import NOW, Hostile
-from tests.hostile.stored import in_place
+from tests.hostile.stored import damaged, in_place, of_care
 
 SETTINGS: Final = SourceSettings(surveys={"sv0000000000000000000001": SurveySettings(score_fields=("recommend",))})
 SCORING: Final = Scoring()
@@ -147,6 +147,11 @@ def _tick(processor: Processor) -> Callable[[State], object]:
     return lambda state: processor.tick(NOW, state, Outbox(Kept().send))
 
 
+def _damaged(name: str) -> Callable[[Hostile], object]:
+    go_on = damaged(name)
+    return lambda record: go_on(record.key, record.value or b"")
+
+
 def read_settings(record: Hostile) -> None:
     """A settings file, and one setting of the environment."""
     with NamedTemporaryFile(suffix=".toml") as file:
@@ -205,6 +210,7 @@ DECODERS: Final = (
     Decoder(
         "state: a segment", _stored(lambda state: sources.Segments(SPANS, state).at("plan=smb", 0), b"Mplan=smb"), UnfitState
     ),
+    *(Decoder(f"state: {name} goes on", _damaged(name), UnfitState) for name in of_care()),
     Decoder("verify: the source", recounted),
     Decoder("verify: the results", verified),
     Decoder("settings file", read_settings, SettingsError),

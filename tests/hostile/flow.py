@@ -9,6 +9,7 @@ from agents.intake import Intake
 from agents.placing import PLACED_HEADER
 from agents.rollups import Rollups
 from agents.scoring import Scoring
+from agents.strays import STRAY_HEADER
 from schemas import topics
 from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER, STAGES, Reason
 from schemas.topics import MAX_MESSAGE_BYTES
@@ -30,6 +31,8 @@ ADDED_BYTES: Final = 2_000
 """Most bytes that a dead letter is longer than its record: six short headers, and a message that is cut at 1,000."""
 SAMPLED: Final = 3
 """Records of each topic and chunk that are held against the published schema, which takes as long as a hundred others."""
+OF_OTHERS: Final = ((topics.CELLS, topics.SEGMENT_ROLLUPS), (topics.THEMES_CELLS, topics.SEGMENT_THEMES))
+"""Cells, and the tables that are made of them."""
 REASONS: Final = frozenset(reason.value for reason in Reason) - {Reason.FAULT.value}
 """A fault is an error of ours, whatever the record."""
 
@@ -92,15 +95,15 @@ def flow(records: Sequence[Hostile], *, batch: int = BATCH, days: int = 0) -> Ou
     topic = records[0].topic
     letters = driver.sent(topics.DEAD_LETTERS)
     came = {(one.topic, one.partition, one.offset): one for source in (topic, topics.RESPONSES) for one in driver.sent(source)}
-    reasons = _letters(letters, came)
+    reasons = dead_letters(letters, came)
     if topic == topics.RAW:
         _each_alone(driver, records)
     _conserved(driver, topic, len(records), letters)
-    _fitting(driver, topic)
+    fitting(driver, [topic])
     return Outcome(len(records), len(records) - sum(_text(one, "topic") == topic for one in letters), reasons)
 
 
-def _letters(letters: Sequence[Sent], came: dict[tuple[str, int, int], Sent]) -> Counter[str]:
+def dead_letters(letters: Sequence[Sent], came: dict[tuple[str, int, int], Sent]) -> Counter[str]:
     """Each letter is its record as it came, for a known reason, and no record has two."""
     reasons: Counter[str] = Counter()
     seen = set()
@@ -112,7 +115,8 @@ def _letters(letters: Sequence[Sent], came: dict[tuple[str, int, int], Sent]) ->
         seen.add(place)
         if (letter.key, letter.value, letter.timestamp) != (record.key, record.value, record.timestamp):
             raise Broken(f"{place} is not in its dead letter as it came")
-        own = [header for header in record.headers if header[0] != PLACED_HEADER]
+        ours = (PLACED_HEADER, STRAY_HEADER) if record.topic == topics.PREFERENCES else (PLACED_HEADER,)
+        own = [header for header in record.headers if header[0] not in ours]
         if list(letter.headers[: len(own)]) != own:
             raise Broken(f"{place} has lost headers")
         if reason not in REASONS or stage not in STAGES:
@@ -193,15 +197,15 @@ def _listed(driver: TestDriver) -> None:
             raise Broken(f"partition {partition} has {len(listed)} entries in the state, {len(left)} values are left")
 
 
-def _fitting(driver: TestDriver, source: str) -> None:
+def fitting(driver: TestDriver, sources: Sequence[str]) -> None:
     """No record is longer than its topic takes, and samples fit the contract. A cell of somebody else's makes a rollup of
     somebody else's: its dimension is as it came."""
     for topic in topics.BY_NAME:
         sent = driver.sent(topic)
-        for record in sent if topic not in (source, topics.RAW) else ():
+        for record in sent if topic not in (*sources, topics.RAW) else ():
             if len(record.key or b"") + len(record.value or b"") > MAX_MESSAGE_BYTES:
                 raise TooLong(f"a record of {topic} has more than {MAX_MESSAGE_BYTES} bytes")
-        if topic == source or (source, topic) == (topics.CELLS, topics.SEGMENT_ROLLUPS) or source == topics.RESPONSES == topic:
+        if topic in sources or any(topic == to and cells in sources for cells, to in OF_OTHERS):
             continue
         for record in sent[:: max(len(sent) // SAMPLED, 1)]:
             wrong = misfit(record)

@@ -10,13 +10,17 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from agents.case_keys import subject
+from agents.case_responses import case_id as made_case_id
 from schemas import topics
 from schemas.dead_letters import ERROR_PREFIX, REASON_HEADER
 from schemas.erasures import entry_key, respondent_hash
 from schemas.examples import EXAMPLES
+from schemas.topics import BY_NAME
 from streams.changelog import META_KEY, Meta, Owner, Position, position_key, state_prefix
+from streams.partitioner import partition_of
 from streams.processor import DAY_MS
-from tests.hostile import bytes_mutations, json_mutations
+from tests.hostile import bytes_mutations, json_mutations, packed_mutations
 from tests.hostile.stored import real_values
 from tests.payloads import NAMES, raw
 
@@ -25,6 +29,11 @@ NOW: Final = 1_772_357_400_000
 
 Headers = list[tuple[str, Any]]
 """Kafka allows headers without a value, which the type of ours does not say."""
+
+
+def first_case_id(account: str, who: str, response: str) -> str:
+    """The id of a respondent's first case."""
+    return made_case_id(subject(account, who, response), response, 1)
 
 
 class Hostile(NamedTuple):
@@ -94,6 +103,20 @@ TOML: Final = (
     b'app_id = "npstream"\npartitions = 12\nwindows_days = [7, 30, 90, 365]\nretry_max_s = 10.5\naccept_gaps = false\n'
 )
 SETTING_NAMES: Final = ("bootstrap", "windows_days", "agents", "retry_max_s", "partitions", "accept_gaps", "source_zone", "no")
+CARE_TOPICS: Final = (
+    *(topics.SCORED, topics.CHANGES, topics.DETRACTORS, topics.DETRACTORS, topics.CASE_COMMANDS, topics.CASE_COMMANDS),
+    *(topics.ACCOUNT_ROLLUPS, topics.ACCOUNTS, topics.ERASURES, topics.CASE_EVENTS, topics.CASE_EVENTS),
+    *(topics.ACCOUNT_ALERTS, topics.PREFERENCES, topics.THEMES_CELLS),
+)
+CATEGORY_NAMES: Final = ("promoter", "passive", "detractor")
+CASE_STATES: Final = ("new", "acknowledged", "contacted", "resolved", "reopened", "expired", "withdrawn")
+COMMANDS: Final = ("acknowledge", "assign", "contact", "resolve", "reopen", "snooze")
+CASE_IDS: Final = {
+    (account, who): [first_case_id(account, who, f"r-{number}") for number in range(4)]
+    for account in ACCOUNTS
+    for who in ("u-1", "u-2", "\0")
+}
+"""Of the cases that there will be."""
 LARGE_COUNT: Final = 2**64 - 1
 RARELY: Final = 400
 """One in so many records has a count or a timestamp that is beyond all bounds."""
@@ -110,6 +133,7 @@ class Records:
             "cell": self.cell,
             "erasure": self.erasure,
             "facts": self.facts,
+            "care": self.care,
             "changelog": self.changelog,
             "committed": self.committed,
             "file": self.file,
@@ -192,6 +216,50 @@ class Records:
         key = rng.choice(ACCOUNTS).encode() if rng.randrange(4) else rng.choice(KEYS)
         return self._record(topics.ACCOUNTS, self._value(document))._replace(key=key)
 
+    def care(self) -> Hostile:
+        """What anybody may write to the sources of cases, alerts, first messages, comments and themes."""
+        rng = self._rng
+        topic = rng.choice(CARE_TOPICS)
+        if topic in (topics.ACCOUNTS, topics.ERASURES):
+            made = self.facts() if topic == topics.ACCOUNTS else self.erasure()
+            return self._at_home(made, (made.key or b"").partition(b"|")[0])
+        document = orjson.loads(orjson.dumps(EXAMPLES[BY_NAME[topic].schema or ""]))
+        account, who, response = rng.choice(ACCOUNTS[:4]), rng.choice(("u-1", "u-2", "\0")), f"r-{rng.randrange(4)}"
+        case = document.get("case", {})
+        for name, value in (("account_id", account), ("respondent_id", who), ("response_id", response)):
+            for body in (document, case):
+                if name in body:
+                    body[name] = value
+        if "score" in document:
+            document["score"] = rng.randrange(7) if topic == topics.DETRACTORS else rng.randrange(11)
+        if topic == topics.CHANGES:
+            document |= {"from": rng.choice(CATEGORY_NAMES), "to": rng.choice(CATEGORY_NAMES)}
+        if "revision" in document:
+            document["revision"] = rng.randrange(5)
+        if "case_id" in document:
+            document["case_id"] = rng.choice((*CASE_IDS[account, who], "c-1", "c-2"))
+        if case:
+            case |= {"case_id": document["case_id"], "revision": rng.randrange(9), "state": rng.choice(CASE_STATES)}
+            document["event"] = rng.choice(("opened", "joined", "reopened", "resolved", "escalated", "recovered"))
+        if topic == topics.CASE_COMMANDS:
+            document |= {"command_id": f"k-{rng.randrange(30)}", "command": rng.choice(COMMANDS), "owner": "csm-1"}
+            document["until"] = "2026-03-05T09:30:00Z"
+        if topic == topics.ACCOUNT_ALERTS:
+            document["kind"] = rng.choice(("downgrade", "nps_fell", "nps_below", "no_promoters", "silence"))
+        key = account.encode()
+        if topic == topics.PREFERENCES:
+            key = f"{account}|{who}".encode()
+        elif topic == topics.THEMES_CELLS:
+            source = rng.choice((0, 1, 65_535, 65_536, -1))
+            key = f"{source}|{rng.choice('ab')}|plan={rng.choice('xy')}|{rng.choice(DAYS)}".encode()
+        if not rng.randrange(12):
+            key = rng.choice(KEYS) or b""
+        return self._at_home(self._record(topic, self._value(document))._replace(key=key), account.encode())
+
+    def _at_home(self, record: Hostile, account: bytes) -> Hostile:
+        """As a rule at the account's partition."""
+        return record._replace(partition=partition_of(account, 2)) if self._rng.randrange(8) else record
+
     def changelog(self) -> Hostile:
         """What does not belong into a changelog."""
         rng = self._rng
@@ -214,8 +282,10 @@ class Records:
     def state(self) -> Hostile:
         """What a damaged disk, or another version, has left in a changelog."""
         rng, values = self._rng, real_values(NOW)
-        value = rng.choice(values)
-        return self._record("state", value if rng.randrange(2) else bytes_mutations.mutate(rng, value, rng.choice(values)))
+        key, value = rng.choice(values)
+        if rng.randrange(4):
+            value = packed_mutations.mutate(rng, value, rng.choice(values)[1])
+        return self._record("state", value)._replace(key=key)
 
     def settings(self) -> Hostile:
         """What somebody has in mind who edits a settings file."""

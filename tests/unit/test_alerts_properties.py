@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.alert_desk import MARKED_DAYS
 from agents.quiet_hours import QuietHours
 from agents.routes import Route
 from schemas import topics
@@ -109,6 +110,8 @@ class Story:
     waiting: list[Any] = field(default_factory=list)
     cases: dict[int, tuple[str, int]] = field(default_factory=dict)
     """State and severity."""
+    told: dict[int, int] = field(default_factory=dict)
+    """How many alerts there were when a case's respondent was erased."""
 
     def run(self) -> None:
         for news in self.waiting:
@@ -122,6 +125,7 @@ class Story:
     def case(self, case: int, event: str, severity: str, age: int) -> None:
         state, before = self.cases.get(case, ("none", 3))
         if state == "erased":
+            self._late(case, event, severity)
             return
         if state == "none":
             event = "opened"
@@ -152,8 +156,6 @@ class Story:
         self.desk.pipe(topics.ACCOUNT_ALERTS, alert)
 
     def erase(self, case: int) -> None:
-        if case not in self.cases:
-            return
         self.cases[case] = ("erased", 3)
         account, respondent = ACCOUNTS[case % 2], f"u-{case}"
         self.waiting.append(f"c-{case}")
@@ -162,6 +164,14 @@ class Story:
         self.desk.driver.pipe(topics.ERASURES, key, erasure, partition=0)
         # Of what leads and of the rest there is no order in a crash: what comes before it is done first.
         self.run()
+        self.told[case] = len(self.desk.driver.sent(topics.ALERTS))
+
+    def _late(self, case: int, event: str, severity: str) -> None:
+        """What was sent before somebody was erased is read after it."""
+        now, account = self.desk.now, ACCOUNTS[case % 2]
+        whose = {"account_id": account, "respondent_id": f"u-{case}", "severity": severity}
+        self.desk.pipe(topics.CASE_EVENTS, case_event(event, now, case_id=f"c-{case}", comment="Late.", **whose))
+        self.desk.pipe(topics.ACCOUNT_ALERTS, account_alert("silence", now, **whose))
 
     def _pipe(self, news: News) -> None:
         self.news.append(news)
@@ -335,6 +345,21 @@ def test_only_what_is_open_is_told_again(routes: tuple[Route, ...], steps: list[
         assert news.until is None or at < news.until
 
 
+@given(ROUTES, STEPS, st.booleans())
+def test_the_erased_leave_no_trace_whenever_it_happens(routes: tuple[Route, ...], steps: list[Any], anew: bool) -> None:
+    """Also in a state that is made anew, which reads erasures first."""
+    story = play(routes, steps)
+    driver = story.desk.driver
+    if anew:
+        driver.start_anew()
+        driver.run()
+    sent = [record.value or b"" for record in driver.sent(topics.ALERTS)]
+    for case, told in story.told.items():
+        name = b"u-%d" % case
+        assert [value for value in sent[told:] if name in value] == []
+        assert [key for key, value in story.desk.state().items() if name in key + value] == []
+
+
 @given(ROUTES, STEPS, st.sampled_from([1, 2, 7]))
 def test_neither_batches_nor_crashes_change_what_is_sent(routes: tuple[Route, ...], steps: list[Any], batch: int) -> None:
     def sent(batch: int, crashes: bool) -> list[tuple[Any, ...]]:
@@ -353,6 +378,7 @@ def test_when_all_is_over_nothing_is_kept_and_no_id_came_twice(routes: tuple[Rou
     story.run()
     story.desk.passes(2 * DAY_MS, tick=HOUR_MS)
     story.desk.passes(90 * DAY_MS, tick=10 * DAY_MS)
+    story.desk.passes(MARKED_DAYS * DAY_MS, tick=100 * DAY_MS)
     story.desk.passes(2 * DAY_MS, tick=HOUR_MS)
     assert not story.desk.state()
     ids = [alert.delivery_id for alert in story.desk.alerts(refreshes=True)]

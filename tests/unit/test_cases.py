@@ -513,9 +513,21 @@ def test_an_entry_of_the_list_erases_too_and_nonsense_does_not(batch: int) -> No
     assert len(office.cases) == 1
     office.put(topics.ERASURES, "acme", {"account_id": "acme", "respondent_hash": respondent_hash("acme", "u-1")})
     assert office.cases == {}
-    assert office.driver.state("cases").keys() == {b"G"}
+    marks = sorted([b"D", b"D", b"G", b"X", b"X"])
+    assert sorted(key[:1] for key in office.driver.state("cases")) == marks
     office.recovers("r-2").put(topics.ERASURES, "acme", {"account_id": "acme", "respondent_id": "u-1"})
-    assert office.run().driver.state("cases").keys() == {b"G"}
+    assert sorted(key[:1] for key in office.run().driver.state("cases")) == marks
+    office.passes(days=60)
+    assert office.driver.state("cases").keys() == {b"G"}
+
+
+@BATCHES
+def test_what_is_read_of_somebody_after_the_erasure_opens_nothing_and_waits_for_nothing(batch: int) -> None:
+    office = Office(batch).put(topics.ERASURES, "acme", {"account_id": "acme", "respondent_id": "u-1"}).run()
+    office.says("r-1", 3).says("r-1", 3, revision=1).recovers("r-2").says("r-3", 3, who=None).says("r-4", 3, account="globex")
+    assert [case.respondent_id for case in office.run().cases.values()] == [msgspec.UNSET, "u-1"]
+    assert {case.account_id for case in office.cases.values() if case.respondent_id == "u-1"} == {"globex"}
+    assert [key for key in office.driver.state("cases") if key[:1] == b"U"] == []
 
 
 @BATCHES
