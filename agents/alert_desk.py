@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import structs
 
 from agents.alert_due import NEVER
-from agents.alert_groups import AlertGroups
+from agents.alert_groups import HOUR_MS, AlertGroups
 from agents.alert_items import News, erased_item, rank
 from agents.alert_keys import CHANNEL, ITEM, parts, sink_of
 from agents.alert_records import Cause
@@ -20,7 +20,7 @@ from agents.alert_state import KNOWN_MS, AlertState, Known, OpenItem, Waiting
 from agents.forgetting import Forgotten
 from agents.keys import within
 from agents.lately_erased import MARK, mark_erased, mark_key, marked_days, short_hash, shortened, was_erased
-from agents.open_alerts import OpenAlerts
+from agents.open_alerts import OpenAlerts, known_as
 from agents.routes import AlertsSettings, Route
 from schemas import topics
 from schemas.times import format_time
@@ -114,8 +114,10 @@ class AlertDesk:
         self._outbox.more |= index.is_more(cause.now)
 
     def _still_news(self, routes: Mapping[str, Route], news: News, cause: Cause) -> dict[str, Route]:
-        """The routes for which it is not too old."""
-        fresh = {sink: route for sink, route in routes.items() if cause.now - news.at <= HOUR_MS * route.expires_h}
+        """The routes for which it is not too old: neither since it happened, nor since what brought it about was sent. Whoever
+        reads old records after an outage, or again, has them happen now."""
+        age = cause.now - min(news.at, cause.timestamp)
+        fresh = {sink: route for sink, route in routes.items() if age <= HOUR_MS * route.expires_h}
         for _ in range(len(routes) - len(fresh)):
             self._count(news.item.kind, "expired")
         return fresh
@@ -133,12 +135,13 @@ class AlertDesk:
             if name not in known.open and sink_of(name) not in told and not self._groups.waits(account, name, known).over:
                 self._groups.drop(account, name, known, "closed", cause.now)
         for name, place in list(known.open.items()):
-            self._open.close(account, name, known, news.item.key)
+            held = self._open.close(account, name, known, news.item.key)
             route = self._route_to(sink_of(name), place.route, routes)
             if route is None:
                 self._drop(account, name, known, cause.now)
             elif name not in known.waiting or not self._groups.waits(account, name, known).over:
-                self._tell(account, known, route, sink_of(name), news, cause)
+                item = known_as(news.item, None if held is None else held.item.severity)
+                self._tell(account, known, route, sink_of(name), news._replace(item=item), cause)
         for sink, route in told.items():
             self._tell(account, known, route, sink, news, cause)
 

@@ -9,20 +9,21 @@ so whoever adds something to a channel finds it due or not, whether a tick came 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from agents.alert_due import NEVER
 from agents.alert_items import rank
 from agents.alert_keys import channel_of, sink_of
 from agents.alert_records import Cause, Telling, Told, send_alert, that_fit
 from agents.alert_state import MOST_NUMBERS, AlertState, Channel, Known, Lane, OpenItem, Place, Waiting
-from agents.open_alerts import PAGE_ITEMS, OpenAlerts, as_told
+from agents.open_alerts import PAGE_ITEMS, OpenAlerts, as_told, known_as
 from agents.quiet_hours import quiet_until
 from agents.routes import SEVERITIES, AlertsSettings, Route, SinkTraits
 from agents.stored import StateUnreadable
 from schemas.events import AccountBrief
 from streams.processor import Outbox
 
+HOUR_MS: Final = 3_600_000
 MOST_WAITING: Final = 5_000
 """Items of a lane that are remembered, so that the delivery which takes them out is a bounded batch. What comes beyond them, in
 one night and about one account, is counted: nobody would go through the list."""
@@ -64,13 +65,15 @@ class AlertGroups:
         name = channel_of(sink, waiting.key, self._settings.sinks[sink].per_item)
         channel = self._kept.channel(account, name)
         channel.account, channel.nps = whose
+        waiting.seen_at = cause.now
         place = Place(route.name, rank(waiting.item.severity), 0)
         if (before := known.waiting.get(name)) is not None:
             earlier = self._take(account, name, channel, before)
             self._count(waiting.item.kind, "overtaken")
             waiting.caused_at = min(waiting.caused_at, earlier.caused_at)
             starts_at = min(waiting.item.starts_at, earlier.item.starts_at)
-            waiting.item = structs.replace(waiting.item, starts_at=starts_at)
+            was = waiting.item.was or earlier.item.was
+            waiting.item = structs.replace(waiting.item, starts_at=starts_at, was=was)
             stays = before._replace(severity=place.severity)
             if before.route == route.name:
                 waiting.wanted = min(waiting.wanted, earlier.wanted)
@@ -139,7 +142,7 @@ class AlertGroups:
             return
         channel.last = now
         self.told_items += len(told)
-        expires_at = now + 3_600_000 * route.expires_h
+        expires_at = now + HOUR_MS * route.expires_h
         first = 0
         while first < len(told):
             count = that_fit(told[first:], PAGE_ITEMS if traits.keeps_state else route.max_items)
@@ -157,6 +160,10 @@ class AlertGroups:
         """What is told of something that waited; None if that is nothing."""
         known = self._known(account, name, waiting)
         over = waiting.over
+        if not over and self._is_stale(channel, route, waiting, now):
+            self._count(waiting.item.kind, "expired")
+            self._kept.keep_known(account, waiting.key, known)
+            return None
         if not over and NEVER < waiting.until <= now:
             over = name in known.open  # else nobody knows that it began
             if not over:
@@ -168,9 +175,11 @@ class AlertGroups:
         if over:
             known.open.pop(name, None)
         elif traits.keeps_state:
-            opened = OpenItem(waiting.revision, waiting.until, item)
-            self._open.add(account, name, channel, known, route.name, opened, now)
-            item = as_told(item, waiting.until, traits, now)
+            opened = OpenItem(waiting.revision, waiting.until, structs.replace(item, was=UNSET))
+            was = self._open.add(account, name, channel, known, route.name, opened, now)
+            item = known_as(as_told(item, waiting.until, traits, now), was)
+        if item.was == item.severity:
+            item = structs.replace(item, was=UNSET)
         self._kept.keep_known(account, waiting.key, known)
         return Told(item, waiting.revision, waiting.caused_at, over)
 
@@ -222,6 +231,14 @@ class AlertGroups:
         if channel.last != NEVER:
             at = max(at, channel.last + 1000 * route.group_interval_s)
         return quiet_until(route.quiet, SEVERITIES[place.severity], at)
+
+    def _is_stale(self, channel: Channel, route: Route, waiting: Waiting, now: int) -> bool:
+        """Whether something should have been told so long ago that nobody wants it any more: after an outage, or in a replay.
+        How long it was quiet, or throttled, is not held against it."""
+        longest, began = HOUR_MS * route.expires_h, max(waiting.wanted, waiting.seen_at)
+        if now - began <= longest:
+            return False
+        return now - self._moment(channel, Place(route.name, rank(waiting.item.severity), 0), began, began) > longest
 
     def _keep(self, account: bytes, name: str, channel: Channel, now: int) -> None:
         """A channel is looked at when its next group is due, or when no throttle holds it any more and it can be forgotten."""

@@ -77,6 +77,8 @@ class Waiting(Struct, array_like=True):
     until: StoredTime
     """When it is over by itself, `NEVER` if not."""
     item: AlertItem
+    seen_at: int = NEVER
+    """When it was known that it is to be told."""
 
 
 class Lane(Struct, array_like=True):

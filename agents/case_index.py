@@ -6,7 +6,7 @@ An entry that the state has no more is passed over when its turn comes.
 """
 
 import sys
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final
@@ -28,10 +28,13 @@ class CaseIndex:
         self._due = state.scan(keys.DUE, b"", sys.maxsize)
         self._opened = state.scan(keys.OPENED, b"", sys.maxsize)
         self._spreads = state.scan(keys.SPREAD, b"", sys.maxsize)
-        self._open: dict[bytes, set[str]] = {}
+        self._open: dict[bytes, list[str]] = {}
+        """The open cases of accounts, sorted: an account may have very many, and they are looked through in shares."""
         for key in self._opened:
             account, case_id = keys.case_in(key)
-            self._open.setdefault(account, set()).add(case_id)
+            self._open.setdefault(account, []).append(case_id)
+        for cases in self._open.values():
+            cases.sort()
         for heap in (self._due, self._opened, self._spreads):
             heapify(heap)
 
@@ -55,16 +58,22 @@ class CaseIndex:
     def open(self, account: bytes, case_id: str, opened_at: int) -> None:
         """A case is open."""
         self._put(self._opened, keys.timed(keys.OPENED, opened_at, account, case_id))
-        self._open.setdefault(account, set()).add(case_id)
+        cases = self._open.setdefault(account, [])
+        place = bisect_left(cases, case_id)
+        if cases[place : place + 1] != [case_id]:
+            cases.insert(place, case_id)
 
     def close(self, account: bytes, case_id: str, opened_at: int) -> None:
         """A case is open no more."""
         self._state.delete(keys.timed(keys.OPENED, opened_at, account, case_id))
         cases = self._open.get(account)
-        if cases is not None:
-            cases.discard(case_id)
-            if not cases:
-                del self._open[account]
+        if cases is None:
+            return
+        place = bisect_left(cases, case_id)
+        if cases[place : place + 1] == [case_id]:
+            del cases[place]
+        if not cases:
+            del self._open[account]
 
     def next_due(self, now: int) -> tuple[int, bytes, str] | None:
         """Time, account and case of the entry that is due first, if that is by `now`."""
@@ -78,7 +87,7 @@ class CaseIndex:
 
     def open_of(self, account: bytes, after: str, limit: int) -> list[str]:
         """Up to `limit` open cases of an account in order, those after one of them ("": the first ones)."""
-        cases = sorted(self._open.get(account, ()))
+        cases = self._open.get(account, [])
         start = bisect_right(cases, after)
         return cases[start : start + limit]
 

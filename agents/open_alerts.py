@@ -14,6 +14,7 @@ from agents.alert_records import Cause, Telling, Told, send_alert, that_fit
 from agents.alert_state import AlertState, Channel, Known, OpenItem, OpenPlace, Page
 from agents.routes import AlertsSettings, SinkTraits
 from schemas.alerts import AlertItem
+from schemas.events import Severity
 from schemas.times import format_time, parse_time
 from streams.processor import Outbox
 
@@ -37,6 +38,11 @@ def as_told(item: AlertItem, until: int, traits: SinkTraits, now: int) -> AlertI
     return item if ends == NEVER else structs.replace(item, ends_at=format_time(ends))
 
 
+def known_as(item: AlertItem, was: Severity | None) -> AlertItem:
+    """An item as it is told to a sink that holds it under a severity so far."""
+    return item if was is None else structs.replace(item, was=was)
+
+
 class OpenAlerts:
     """The open items of one task."""
 
@@ -47,12 +53,16 @@ class OpenAlerts:
         self._kept = kept
         self._outbox = outbox
 
-    def add(self, account: bytes, name: str, channel: Channel, known: Known, route: str, opened: OpenItem, now: int) -> None:
-        """A sink was told of it. The caller keeps what is known of it."""
+    def add(
+        self, account: bytes, name: str, channel: Channel, known: Known, route: str, opened: OpenItem, now: int
+    ) -> Severity | None:
+        """A sink is told of it. Returns under which severity it held it so far. The caller keeps what is known of it."""
+        was: Severity | None = None
         place = known.open.get(name)
         number = 0 if place is None or place.page == NEVER else place.page
         page = self._kept.page(account, name, number)
         if page is not None and (index := _index(page, opened.item.key)) is not None:
+            was = page.items[index].item.severity
             page.items[index] = opened
         else:
             while page is not None and len(page.items) >= PAGE_ITEMS:
@@ -66,6 +76,7 @@ class OpenAlerts:
             page.refresh_at = now + period
         known.open[name] = OpenPlace(number, route)
         self._keep(account, name, number, page)
+        return was
 
     def close(self, account: bytes, name: str, known: Known, key: str) -> OpenItem | None:
         """It is over: it is told no more, and the sink has to be told that. The caller keeps what is known of it."""

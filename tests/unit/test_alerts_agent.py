@@ -522,3 +522,67 @@ def test_a_delivery_stays_below_what_a_broker_takes() -> None:
     (alert,) = desk.alerts()
     assert len(record.value or b"") < 1_000_000
     assert len(alert.items) + alert.more == 50
+
+
+def test_what_an_outage_kept_waiting_for_too_long_is_told_to_nobody() -> None:
+    desk = Desk(ALL)
+    desk.happens("opened", severity="high")
+    desk.driver.restart()
+    desk.passes(DAY_MS + HOUR_MS)
+    assert not desk.alerts()
+    assert desk.counted("expired") == 1
+    desk.happens("breached", severity="high", revision=1)
+    desk.passes(MINUTE_MS)
+    assert told(desk.alerts()) == [("c-1", "breached")]
+
+
+def test_a_weekend_without_telling_is_not_held_against_what_waits() -> None:
+    weekend = QuietHours(0, 1440, frozenset((4, 5, 6)))
+    desk = Desk(replace(ALL, quiet=(weekend,)), now=parse_time("2026-03-06T09:00:00.000Z"))
+    desk.happens("opened", severity="high")
+    desk.passes(4 * DAY_MS, tick=HOUR_MS)
+    assert told(desk.alerts()) == [("c-1", "opened")]
+
+
+def test_an_old_record_that_is_read_late_is_no_news_although_it_happens_now() -> None:
+    """A case of ten days ago is opened now, in a state that is made anew: its detractor has lain in the topic since."""
+    desk = Desk(ALL)
+    desk.happens("opened", account_id="globex")
+    old = case_event("opened", desk.now)
+    desk.driver.pipe(topics.CASE_EVENTS, b"acme", dumps(old), desk.now - 10 * DAY_MS)
+    desk.driver.run()
+    assert [alert.account_id for alert in desk.alerts()] == ["globex"]
+    assert desk.counted("expired") == 1
+
+
+@pytest.mark.parametrize("waits", [0, 60])
+def test_a_sink_that_holds_what_is_open_hears_under_which_severity_it_held_it(waits: int) -> None:
+    desk = Desk(replace(ALL, sinks=("alertmanager",), group_wait_s=waits, group_interval_s=0))
+    for event, severity in (("opened", "high"), ("joined", "critical"), ("resolved", "elevated")):
+        desk.happens(event, severity=severity, revision=len(desk.alerts()))
+        desk.passes(MINUTE_MS)
+    items = [alert.items[0] for alert in desk.alerts()]
+    assert [(item.what, item.severity, item.was) for item in items] == [
+        ("opened", "high", UNSET),
+        ("joined", "critical", "high"),
+        ("resolved", "elevated", "critical"),
+    ]
+
+
+def test_what_is_told_again_is_held_under_its_present_severity() -> None:
+    desk = Desk(replace(ALL, sinks=("alertmanager",), group_wait_s=0, group_interval_s=0))
+    desk.happens("opened", severity="high")
+    desk.happens("joined", severity="critical", revision=1)
+    desk.passes(HOUR_MS, tick=MINUTE_MS)
+    assert {(alert.items[0].severity, alert.items[0].was) for alert in desk.refreshed()} == {("critical", UNSET)}
+
+
+def test_a_case_that_is_reopened_before_its_end_was_told_is_held_under_what_it_was() -> None:
+    desk = Desk(replace(ALL, sinks=("alertmanager",), group_wait_s=60, group_interval_s=0))
+    desk.happens("opened", severity="high")
+    desk.passes(MINUTE_MS)
+    desk.happens("resolved", severity="high", revision=1)
+    desk.happens("reopened", severity="critical", revision=2)
+    desk.passes(MINUTE_MS)
+    last = desk.alerts()[-1].items[0]
+    assert (last.what, last.severity, last.was) == ("reopened", "critical", "high")

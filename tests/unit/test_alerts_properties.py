@@ -112,6 +112,15 @@ class Story:
     """State and severity."""
     told: dict[int, int] = field(default_factory=dict)
     """How many alerts there were when a case's respondent was erased."""
+    untended: int = 0
+    """For how long there has been no tick, in ms."""
+    outage: int = 0
+    """For how long there was none at most."""
+
+    def passes(self, ms: int, ticks: bool) -> None:
+        self.untended += ms
+        self.outage = max(self.outage, self.untended)
+        self.untended = 0 if ticks else self.untended
 
     def run(self) -> None:
         for news in self.waiting:
@@ -199,15 +208,18 @@ def play(routes: tuple[Route, ...], steps: list[Any], batch: int = 500, crashes:
                 story.erase(case)
             case ("tick", ms):
                 story.run()
+                story.passes(ms, ticks=True)
                 desk.passes(ms)
             case ("time", ms):
                 story.run()
+                story.passes(ms, ticks=False)
                 desk.driver.now += ms
             case ("run",):
                 story.run()
             case ("crash", loses) if crashes:
                 desk.driver.abandon(batch) if loses else desk.driver.restart()
     story.run()
+    story.passes(HOUR_MS, ticks=True)
     desk.passes(2 * DAY_MS, tick=HOUR_MS)
     return story
 
@@ -271,6 +283,8 @@ def test_each_thing_is_told_once_to_each_sink_unless_it_was_overtaken_or_over(
                 later = [one for one in after(story, news) if one.closes and one.seen < at]
                 assert news.closes or not later, "told after it was over"
                 assert news.until is None or at < news.until
+            elif story.outage > min(one.expires_h for one in routes) * HOUR_MS:
+                continue  # it may have waited until nobody wanted it any more
             elif not too_old and all(one.max_items == 50 or sink in KEEPING for one in routes):
                 follows = [one for one in after(story, news) if one.closes or sink in sinks_of(routes, one)]
                 erased = any(key == news.key and when >= news.seen for when, key in story.erased)

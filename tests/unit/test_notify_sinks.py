@@ -130,6 +130,17 @@ def test_alertmanager_hears_of_the_end_at_once_and_never_before_the_beginning() 
     assert sent["endsAt"] == sent["startsAt"]
 
 
+def test_alertmanager_has_one_alert_of_a_case_whose_severity_has_changed() -> None:
+    worse = {**ITEM, "severity": "critical", "was": "high"}
+    posted = [
+        (one["labels"]["severity"], one.get("endsAt")) for one in body(MAKINGS["alertmanager"](order(items=[worse]), NOW))
+    ]
+    assert [severity for severity, _ in posted] == ["high", "critical"]
+    assert posted[0][1] == format_time(NOW)
+    resolved = order(status="resolved", items=[{**worse, "state": "resolved"}])
+    assert [one["labels"]["severity"] for one in body(MAKINGS["alertmanager"](resolved, NOW))] == ["high"]
+
+
 def test_alertmanager_tells_two_respondents_of_an_account_apart() -> None:
     other = {**SILENCE, "key": "silence|u-5@acme.example"}
     first, second = body(MAKINGS["alertmanager"](order(items=[SILENCE, other]), NOW))

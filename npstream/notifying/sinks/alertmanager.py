@@ -1,7 +1,8 @@
 """Prometheus Alertmanager, API v2: POST /api/v2/alerts, one of its alerts for each item.
 
-Labels identify an alert: who sends the same labels again updates it. An alert without endsAt would be taken for resolved after
-Alertmanager's resolve_timeout, 5 minutes by default; with one it is until then, and is told again before.
+Labels identify an alert: who sends the same labels again updates it. Severity is one of them, since Alertmanager's routes and
+inhibitions go by it; so where it changes, the alert under the former one is over. An alert without endsAt would be taken for
+resolved after Alertmanager's resolve_timeout, 5 minutes by default; with one it is until then, and is told again before.
 
 Source: Alertmanager's api/v2/openapi.yaml, postableAlert.
 """
@@ -10,7 +11,7 @@ from base64 import b64encode
 from typing import Final
 from urllib.parse import quote
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from npstream.care.sinks import AlertmanagerTable
 from npstream.notifying.orders import Order
@@ -43,9 +44,20 @@ def alertmanager(table: AlertmanagerTable) -> Making:
 
     def make(order: Order, now_ms: int) -> Request:
         alert = alert_of(order, "alertmanager")
-        return Request(url, dumps([_posted(alert, item, table.generator_url, now_ms) for item in alert.items]), headers)
+        held = [one for item in alert.items for one in _held(alert, item, now_ms)]
+        posted = [_posted(alert, one, table.generator_url, now_ms) for one in held]
+        return Request(url, dumps(posted), headers)
 
     return make
+
+
+def _held(alert: Alert, item: AlertItem, now_ms: int) -> list[AlertItem]:
+    """An item as Alertmanager is to hold it. Where it holds it under another severity so far, that alert is over, or there
+    would be two of one case; and if the case is over, it is over under that severity alone."""
+    if item.was is UNSET or item.was == item.severity:
+        return [item]
+    before = structs.replace(item, severity=item.was, was=UNSET, ends_at=format_time(now_ms))
+    return [before] if over(alert, item) else [before, item]
 
 
 def _posted(alert: Alert, item: AlertItem, generator_url: str, now_ms: int) -> dict[str, object]:
