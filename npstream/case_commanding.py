@@ -112,4 +112,7 @@ def checked(**fields: Any) -> CaseCommand:
         return msgspec.convert(given, CaseCommand)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
-        raise UserError(f"{where.strip('`').removeprefix('$.') or 'the command'}: {what[:1].lower()}{what[1:]}") from None
+        name = where.strip("`").removeprefix("$.")
+        if not given.get(name, True):
+            raise UserError(f"--{name.replace('_', '-')} is empty: give some text") from None
+        raise UserError(f"{name or 'the command'}: {what[:1].lower()}{what[1:]}") from None

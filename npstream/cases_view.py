@@ -1,5 +1,6 @@
 """The list of `npstream cases` as text for a terminal of any size. No I/O here: cases in, lines out."""
 
+from dataclasses import replace
 from typing import Final
 
 from msgspec import UNSET
@@ -49,7 +50,7 @@ def listed(book: CaseBook, wanted: Wanted, now: int, width: int, rows: int) -> l
     characters; then what all that are wanted come to, which may be longer and wrap."""
     cases = book.wanted(wanted, now)
     if not cases:
-        return [*_why_none(book), *left_out(book.left_out, CASES)]
+        return [*_why_none(book, wanted, now), *left_out(book.left_out, CASES)]
     length = book.short_length()
     columns = ONE_LINE if width >= WIDE else FIRST_LINE
     lines = [heading(columns, "Case", width)]
@@ -119,7 +120,7 @@ def _summary(sums: Totals, shown: int, everyone: int, now: int) -> Text:
     return told
 
 
-def _why_none(book: CaseBook) -> list[Text]:
+def _why_none(book: CaseBook, wanted: Wanted, now: int) -> list[Text]:
     """What there is instead, or how cases come about."""
     still = len(book.open)
     closed = len(book.cases) - still
@@ -128,6 +129,13 @@ def _why_none(book: CaseBook) -> list[Text]:
             Text("No cases. One opens when a detractor answers and a worker runs the agent care (setting agents)."),
             Text("Responses older than alert_max_age_days open none, so what is loaded from a file wakes nobody.", "dim"),
         ]
-    if not still:
-        return [Text(f"No open cases; --all shows {closed:,} closed.")]
+    shut = len(book.wanted(replace(wanted, closed=True), now))
+    if shut:
+        return [
+            Text(
+                f"No such case is open; --all shows {shut:,} closed."
+                if still
+                else f"No open cases; --all shows {shut:,} closed."
+            )
+        ]
     return [Text(f"No such case among {still:,} open and {closed:,} closed ones.")]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from npstream.admin import Admin, Cluster, connect
+from npstream.care.checking import care_findings
 from npstream.durability import TRANSACTION_LOG, durability_findings
 from npstream.failures import BrokerUnreachable
 from npstream.findings import Finding, Status
@@ -25,8 +26,8 @@ async def check_topics(settings: Settings, timeout_s: float) -> list[Finding]:
 
 
 async def check_all(settings: Settings, timeout_s: float) -> list[Finding]:
-    """Settings, broker, transactions, limits, topics, permissions, durability: a finding for each."""
-    findings = [_settings(settings)]
+    """Settings, care file, broker, transactions, limits, topics, permissions, durability: a finding for each."""
+    findings = [_settings(settings), *care_findings(settings)]
     try:
         async with connect(settings.connection(), timeout_s) as admin:
             findings += await _check_cluster(admin, settings)

@@ -72,6 +72,9 @@ def run_command(command: Callable[[], object]) -> NoReturn:
         code = _reader_gone()
     except (KeyboardInterrupt, click.Abort, asyncio.CancelledError):
         code = INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:  # a group without a command: its help, as of npstream alone
+        click.echo(error.format_message())
+        code = 0
     except click.exceptions.Exit as error:
         code = error.exit_code
     except Exception as error:

@@ -133,7 +133,11 @@ def _header(board: Board, pulse: Pulse, where: str, width: int) -> Text:
     """How many, how good, how busy, where; on a narrow terminal only what matters most."""
     promoters, passives, detractors = board.totals()
     total = promoters + passives + detractors
-    whose = f"{len(board.accounts):,} accounts" if board.account is None else printable(board.account)
+    whose = (
+        f"{len(board.accounts):,} account{'s' * (len(board.accounts) != 1)}"
+        if board.account is None
+        else printable(board.account)
+    )
     lag = "" if pulse.lag is None else f"lag {pulse.lag:,}"
     # In the order in which they stand, each with its rank: the last ranks go first when there is no room.
     ranked = [

@@ -142,6 +142,8 @@ def _hours(care: CareFile, table: _Hours) -> Callable[[str | None], BusinessHour
             raise care.wrong(f"{place}.days", f"{day!r} is no day{nearest(day, DAYS)}")
     days = frozenset(map(DAYS.index, table.days))
     opens, closes = _minutes(care, "from", table.opens), _minutes(care, "to", table.closes)
+    if opens >= closes:
+        raise care.wrong(place, f"from {table.opens} to {table.closes} are no hours of a day: `to` must be later than `from`")
     own = frozenset(table.closed)
     home = _zone(care, f"{place}.zone", table.zone)
     usual = _holidays(care, f"{place}.holidays", table.holidays, own)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from npstream.care.mistakes import mistake
 from npstream.settings_sources import SettingsError, nearest
 
 TABLES: Final = ("cases", "risk", "alerts", "sinks", "first_touch", "comments")
@@ -37,8 +38,8 @@ class CareFile:
         try:
             return msgspec.convert(self.tables.get(name, {}), kind)
         except msgspec.ValidationError as error:
-            what, _, where = str(error).partition(" - at ")
-            raise self.wrong(name + where.strip("`").removeprefix("$"), what[:1].lower() + what[1:]) from None
+            where, what = mistake(error, kind, self.tables[name])
+            raise self.wrong(name + where, what) from None
 
     def wrong(self, where: str, what: str) -> SettingsError:
         """The error for what is in the file: `where` it is, such as cases.hours.zone, and `what` is wrong."""
@@ -61,12 +62,14 @@ def read_care(name: str) -> CareFile:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"cannot read care_file {path}: {error.strerror}") from error
+        raise SettingsError(f"cannot read care_file {path}: {error.strerror}; check the path and its permissions") from error
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"care_file {path} is no TOML: {error}") from None
     for table in tables:
         if table not in TABLES:
-            raise SettingsError(f"care_file {path}: {table}: there is no such table{nearest(table, TABLES)}")
+            close = nearest(table, TABLES)
+            known = close if "mean" in close else f"; there are {', '.join(TABLES)}"
+            raise SettingsError(f"care_file {path}: {table}: there is no such table{known}")
     return CareFile(path, tables)
 
 
@@ -82,7 +85,12 @@ def secret_text(care: CareFile, where: str, secret: str | Secret, environ: Mappi
         return environ[secret.env]
     if secret.file:
         try:
-            return (care.folder / secret.file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise care.wrong(where, f"cannot read the file {secret.file}") from None
+            found = (care.folder / secret.file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise care.wrong(where, f"cannot read the file {care.folder / secret.file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise care.wrong(where, f"the file {care.folder / secret.file} is no text in UTF-8") from None
+        if not found:
+            raise care.wrong(where, f"the file {care.folder / secret.file} is empty")
+        return found
     return secret.value

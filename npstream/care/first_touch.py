@@ -21,6 +21,7 @@ from msgspec import Meta, Struct
 from agents.outreach_hours import MessageHours
 from agents.outreach_rules import FirstTouchSettings
 from npstream.care.file import CareFile
+from npstream.care.sinks import outreach_sink
 from npstream.care.touch_files import SourceFile, Unreadable, files_beside, languages
 from npstream.care.touch_view import Words
 from npstream.settings_sources import SettingsError
@@ -68,7 +69,7 @@ class _Table(Struct, forbid_unknown_fields=True, frozen=True):
     reply_to: str = ""
     opt_out_url: str = ""
     send_by: str = ""
-    """The sink that sends them: a matter of `npstream notify` alone."""
+    """The sink that sends them: a matter of `npstream notify`; the worker only sees that there is one of this name."""
     names: dict[str, str] = {}
     templates: list[_Template] = []
 
@@ -80,6 +81,7 @@ def first_touch(care: CareFile) -> FirstTouchSettings | None:
         return None
     if not table.company.strip():
         raise care.wrong(f"{TABLE}.company", "missing: messages are signed with it")
+    outreach_sink(care)  # or the worker would send what nobody delivers
     templates = first_touch_templates(care)
     try:
         return FirstTouchSettings(

@@ -18,12 +18,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from npstream.care.file import CareFile, Secret, secret_text
+from npstream.care.mistakes import mistake
 from npstream.settings_sources import nearest
 
 SINK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """What a sink may be called: it stands in names of consumer groups, transactional ids and labels of metrics."""
 ADDRESS: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
 """What is taken for an e-mail address: enough to tell one from a name, and to keep header fields apart."""
+
+_PLACE: Final = re.compile(r"\{(.*?)\}")
 
 Text = str | Secret
 Seconds = Annotated[float, Meta(gt=0)]
@@ -160,8 +163,8 @@ def _table(care: CareFile, name: str, given: Any) -> AnyTable:
     try:
         table: AnyTable = msgspec.convert(given, AnyTable)
     except msgspec.ValidationError as error:
-        what, _, inner = str(error).partition(" - at ")
-        raise care.wrong(where + inner.strip("`").removeprefix("$"), what[:1].lower() + what[1:]) from None
+        inner, what = mistake(error, AnyTable, given)
+        raise care.wrong(where + inner, what) from None
     for problem in _problems(table):
         raise care.wrong(where, problem)
     return table
@@ -185,6 +188,8 @@ def _problems(table: AnyTable) -> Iterator[str]:
     if isinstance(url, str) and not isinstance(table, EmailTable) and not url.startswith(("https://", "http://")):
         yield "url: write scheme and host, such as https://hooks.example.com"
     match table:
+        case AlertmanagerTable(generator_url=link) if unknown := [*set(_PLACE.findall(link)) - {"account", "case", "key"}]:
+            yield f"generator_url: {{{min(unknown)}}} is put in nowhere: there are {{account}}, {{case}} and {{key}}"
         case AlertmanagerTable(username=username, token=token) if username and token:
             yield "give username and password, or token, not both"
         case EmailTable(sender=sender) if not ADDRESS.fullmatch(sender):

@@ -86,7 +86,8 @@ def action(function: Action) -> click.Command:
     wrapped: Any = pass_settings(function)
     for parameter in reversed(parameters):
         wrapped = parameter(wrapped)
-    return click.command(function.__name__)(wrapped)
+    summary = (function.__doc__ or "").split(":")[0].rstrip(".") + "."
+    return click.command(function.__name__, short_help=summary)(wrapped)
 
 
 @action

@@ -46,12 +46,17 @@ class ListFirst(click.Group):
 def command() -> None:
     """Cases of detractors: who waits for an answer, until when, and what is done about it.
 
-    Without a command it lists what is open, the most urgent first. CASE is the beginning of an id, as long as it is one case's
-    alone.
+    Without a command it lists what is open, the most urgent first, with the options of `list`. CASE is the beginning of an id,
+    as long as it is one case's alone.
+
+    \b
+    npstream cases --overdue
+    npstream cases show c-5b1d2f
+    npstream cases resolve c-5b1d2f --root-cause pricing
     """
 
 
-@command.command("list")
+@command.command("list", short_help="What is open, the most urgent first; --all also what is closed.")
 @click.option("--account", "accounts", metavar="ID", multiple=True, help="Of this account: its id, or its name.")
 @click.option("--owner", "owners", metavar="OWNER", multiple=True, help="That this person is to act on.")
 @click.option("--severity", "severities", type=click.Choice(SEVERITIES), multiple=True, help="Of this severity.")
@@ -96,7 +101,7 @@ def list_cases(
     print_json({"cases": [document(case, now) for case in cases], "summary": summary, "left_out": book.left_out})
 
 
-@command.command("show")
+@command.command("show", short_help="All of one: what was said, done, told and written.")
 @click.argument("prefix", metavar="CASE")
 @json_option
 @pass_settings
@@ -109,7 +114,7 @@ def show(settings: Settings, prefix: str, as_json: bool) -> None:
         console().print(page(story, now_ms()))
 
 
-@command.command("stats")
+@command.command("stats", short_help="For reviews: how many, how soon, how they ended, why.")
 @click.option(
     "--days",
     type=click.IntRange(1, BY_NAME[CASE_EVENTS].retention_days),

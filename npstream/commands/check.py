@@ -11,7 +11,9 @@ from npstream.settings import Settings
 from npstream.terminal import console, print_json
 
 
-@click.command(help="Check settings, broker, topics and permissions, and say what to change. Exit code 1 if something must be.")
+@click.command(
+    help="Check settings, care file, broker, topics and permissions, and say what to change. Exit code 1 if something must be."
+)
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(0.1), default=TIMEOUT_S, show_default=True, help="Seconds for each call."
 )

@@ -30,7 +30,7 @@ def command() -> None:
     """What comments are about, and how they sound: docs/comments.md."""
 
 
-@command.command("try")
+@command.command("try", short_help="Themes and sentiment of a text, and by which keywords.")
 @click.argument("comment", metavar="TEXT")
 @click.option("--locale", metavar="LOCALE", help="The respondent's, such as de or pt-BR; without it the default language.")
 @json_option
@@ -57,7 +57,7 @@ def try_comment(settings: Settings, comment: str, locale: str | None, as_json: b
     _show(analysis, locale, matches, themes, sentiment, tone)
 
 
-@command.command("top")
+@command.command("top", short_help="Themes by how often, by whom and in which tone.")
 @click.option("--account", metavar="ID", help="Comments of this account.")
 @click.option("--segment", metavar="DIMENSION=VALUE", help="Comments of this segment, such as plan=enterprise.")
 @click.option("--window", metavar="DAYS", help="One of the rolling windows, such as 30d; the headline window by default.")

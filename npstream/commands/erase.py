@@ -138,10 +138,12 @@ def _show(out: Console, proof: Proof, counts: str, only_check: bool) -> None:
     places = [place for read in proof.read_back for place in read.places]
     for place in places[:SHOWN]:
         out.print(Text.assemble(("left ", "bold red"), place))
-    if any(read.alive and (read.topic in (CASES, PREFERENCES) or read.topic.endswith(CARE)) for read in proof.read_back):
-        out.print(Text("care has not let go: is a worker with the agent care running? --check tells when it has", "yellow"))
     if len(places) > SHOWN:
         out.print(f"and {len(places) - SHOWN:,} more: --json has them all", style="dim")
+    if proof.entries and any(
+        read.alive and (read.topic in (CASES, PREFERENCES) or read.topic.endswith(CARE)) for read in proof.read_back
+    ):
+        out.print(Text("care has not let go: is a worker with the agent care running? --check tells when it has", "yellow"))
     out.print("\nkept by age, until they are gone by themselves:")
     grid = Table.grid(padding=(0, 2))
     for kept in proof.retained:

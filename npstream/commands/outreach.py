@@ -64,7 +64,7 @@ def command() -> None:
     """First messages to detractors: preview them, list them, and note who wants none."""
 
 
-@command.command("preview")
+@command.command("preview", short_help="What would be sent, made with which template, and why.")
 @click.option(
     "--case", "file", type=click.Path(allow_dash=True, path_type=Path), help="A case or case event in JSON; - is stdin."
 )

@@ -36,14 +36,22 @@ LAST = 10
 
 
 @click.command("tail")
-@click.argument("what", type=click.Choice(list(TOPICS)))
+@click.argument("what", metavar="WHAT", type=click.Choice(list(TOPICS)))
 @click.option("-n", "--last", "count", type=click.IntRange(min=0), default=LAST, show_default=True, help="The newest N first.")
 @click.option("-f", "--follow/--no-follow", default=None, help="Go on with what comes. [default: on a terminal]")
 @click.option("--json", "as_documents", is_flag=True, help="One JSON document a line, with key, headers and position.")
 @pass_settings
 @ends_on_interrupt
 def command(settings: Settings, what: str, count: int, follow: bool | None, as_documents: bool) -> None:
-    """Show the newest committed records, one a line, and follow what comes."""
+    """Show the newest committed records of WHAT, one a line, and follow what comes.
+
+    \b
+    detractors, promoters, changes, scored    what scoring decides
+    cases, rejections, risks                  what happens to them; accounts at risk
+    alerts, deliveries, outreach              who is told, and what became of it
+    comments                                  what they are about, how they sound
+    dlq                                       dead letters
+    """
     on = sys.stdout.isatty() if follow is None else follow
     run_async(settings, _tail(settings, TOPICS[what], count, on, as_documents))
 

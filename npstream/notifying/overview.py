@@ -7,6 +7,7 @@ from rich.table import Table
 from yarl import URL
 
 from npstream.care.sinks import AlertmanagerTable, AnyTable, EmailTable, PagerDutyTable, SlackTable, WebhookTable, kind_of
+from npstream.durations import SECOND_MS, span
 
 
 def overview(sinks: Mapping[str, AnyTable], first_touch: str | None) -> Table:
@@ -16,8 +17,12 @@ def overview(sinks: Mapping[str, AnyTable], first_touch: str | None) -> Table:
         table.add_column(title)
     for name, sink in sinks.items():
         sends = "sends them" if name == first_touch else "-"
-        table.add_row(name, kind_of(sink), where(sink), f"{sink.give_up_after_s:g} s", sends)
+        table.add_row(name, kind_of(sink), where(sink), _long(sink.give_up_after_s), sends)
     return table
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds % 60 else span(seconds * SECOND_MS)
 
 
 def where(sink: AnyTable) -> str:
@@ -29,6 +34,8 @@ def where(sink: AnyTable) -> str:
             return f"{URL(str(url)).origin()}/..."
         case EmailTable(host=host, port=port, tls=tls, to=to, to_owner=to_owner):
             to = [*to, *(["its owner"] if to_owner else [])]
-            return f"{host}{f':{port}' if port else ''} ({tls}) to {', '.join(to) or 'nobody'}"
+            return (
+                f"{host}{f':{port}' if port else ''} ({'without TLS' if tls == 'none' else tls}) to {', '.join(to) or 'nobody'}"
+            )
         case _:
             raise TypeError(f"{type(sink).__name__} is no table of a sink")

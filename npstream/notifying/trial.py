@@ -60,6 +60,8 @@ async def try_sink(name: str, table: AnyTable, folder: Path) -> Taken:
             async with asyncio.timeout(table.timeout_s):
                 return await sink.deliver(trial_order(name, now_ms), now_ms)
         except (Away, Refused) as error:
-            raise CheckFailed(f"sink {name} {error}; check its table in the care file") from error
+            raise CheckFailed(f"sink {name}: {error}; check its table in the care file") from error
         except TimeoutError as error:
-            raise CheckFailed(f"sink {name} does not answer within {table.timeout_s:g} s") from error
+            raise CheckFailed(
+                f"sink {name}: does not answer within {table.timeout_s:g} s; check its table in the care file"
+            ) from error

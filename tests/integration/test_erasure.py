@@ -79,9 +79,9 @@ def counted(world: World, account: str) -> tuple[int, int] | None:
 
 def test_who_is_erased_is_gone_and_stays_away(kafka: Broker, app_id: str, tmp_path: Path) -> None:
     changelogs = [f"{app_id}-{agent}-changelog" for agent in AGENTS]
-    scoring = f"{app_id}-scoring-changelog"
+    scoring, care = f"{app_id}-scoring-changelog", f"{app_id}-care-changelog"
     compacted = [*changelogs, *(topic.name for topic in topics.TOPICS if "compact" in topic.clean_up.value)]
-    world = World(kafka.bootstrap, app_id, configs=dict.fromkeys([scoring, topics.ERASURES], AT_ONCE))
+    world = World(kafka.bootstrap, app_id, configs=dict.fromkeys([scoring, care, topics.ERASURES, topics.CASES], AT_ONCE))
     other = {"respondent_id": "somebody else", "comment": None}
     with Workers(kafka.bootstrap, app_id, tmp_path) as workers:
         worker = workers.start().wait_ready()
@@ -119,7 +119,8 @@ def test_who_is_erased_is_gone_and_stays_away(kafka: Broker, app_id: str, tmp_pa
         # The files of the log.
         def compacted_away() -> bool:
             world.send(response(300 + p, account, **other) for p, account in enumerate((KEPT, REMOVED)))
-            world.send(Sending(topics.ERASURES, None, b"", partition=p) for p in range(PARTITIONS))
+            for topic in (topics.ERASURES, topics.CASES):  # a segment is closed by what comes after it
+                world.send(Sending(topic, None, b"", partition=p) for p in range(PARTITIONS))
             return naming(read(kafka.bootstrap, *compacted, committed=False)) == []
 
         until(compacted_away, "the files free of whom was erased", COMPACTED_TIMEOUT_S, 0.5)

@@ -413,7 +413,7 @@ def test_a_test_delivery_says_what_the_sink_answered(tmp_path: Path, app_id: str
     assert len(crm.taken) == 1
     crm.status = 403
     done = run("127.0.0.1:1", app_id, file, "--test", "crm")
-    assert (done.returncode, done.stderr) == (1, "npstream: sink crm answers 403; check its table in the care file\n")
+    assert (done.returncode, done.stderr) == (1, "npstream: sink crm: answers 403; check its table in the care file\n")
 
 
 def test_a_missing_topic_ends_it_with_what_to_do(transactional: Cluster, tmp_path: Path, app_id: str) -> None:

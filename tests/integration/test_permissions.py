@@ -3,7 +3,7 @@ says and nothing else, on a Kafka that denies all the rest."""
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,27 @@ GUARDED = {
 def kafka() -> Iterator[GuardedKafka]:
     with GuardedKafka(GUARDED) as broker:
         yield broker
+
+
+CARE = """
+[sinks.hook]
+kind = "webhook"
+url = "http://127.0.0.1:9"
+secret = "c2VjcmV0"
+
+[[alerts.routes]]
+name = "all"
+sinks = "hook"
+group_wait_s = 0
+
+[first_touch]
+enabled = true
+company = "Vendor Inc."
+delay_minutes = 0
+from = "00:00"
+to = "24:00"
+"""
+"""With which care writes to every topic that it may write to."""
 
 
 def table() -> list[list[str]]:
@@ -105,10 +126,15 @@ def login(user: str) -> dict[str, str]:
 def send(bootstrap: str) -> None:
     """Records that make agents write to every topic that they may write to."""
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    for number, score in enumerate((3, 10)):
-        response = {"response_id": f"r-{number}", "account_id": "acme", "respondent_id": "u-1", "score": score}
-        producer.produce(topics.RAW, json.dumps(response | {"responded_at": now, "segments": {"plan": "free"}}), key="acme")
+    later = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = (datetime.fromisoformat(later) - timedelta(seconds=1)).isoformat(timespec="milliseconds")
+    for score in (3, 10):
+        response = {"response_id": f"r-of-{score}", "account_id": "acme", "respondent_id": "u-1", "score": score}
+        said = {"responded_at": now, "segments": {"plan": "free"}, "comment": "The export is slow."}
+        producer.produce(topics.RAW, json.dumps(response | said), key="acme")
+    for score, at in ((9, now), (2, later)):  # a downgrade
+        response = {"response_id": f"r-down-to-{score}", "account_id": "acme", "respondent_id": "u-3", "score": score}
+        producer.produce(topics.RAW, json.dumps(response | {"responded_at": at}), key="acme")
     producer.produce(topics.RAW, b"no response", key="acme")
     ids_alone = {"event_type": "response_completed", "object_id": "7", "resources": {"survey_id": "5"}}
     producer.produce(topics.RAW, json.dumps(ids_alone), key="acme")
@@ -122,13 +148,26 @@ def send(bootstrap: str) -> None:
     stray = {"response_id": "r-2", "account_id": "globex", "score": 7, "responded_at": now}
     elsewhere = 1 - partition_of(b"globex", PARTITIONS)
     producer.produce(topics.RESPONSES, json.dumps(stray), key="globex", partition=elsewhere)
+    elsewhere = 1 - partition_of(b"acme", PARTITIONS)
+    action = {
+        "command_id": "k-1",
+        "account_id": "acme",
+        "case_id": "c-none",
+        "command": "acknowledge",
+        "by": "csm@vendor.example",
+    }
+    producer.produce(topics.CASE_COMMANDS, json.dumps(action), key="acme", partition=elsewhere)
+    preference = {"account_id": "acme", "respondent_id": "u-4", "outreach": False}
+    producer.produce(topics.PREFERENCES, json.dumps(preference), key="acme|u-4", partition=elsewhere)
     assert producer.flush(PATIENCE_S) == 0
 
 
 def test_each_agent_runs_with_the_permissions_of_its_row(kafka: GuardedKafka, tmp_path: Path) -> None:
     prepare(kafka, permissions())
     with Workers(kafka.guarded, "npstream", tmp_path, **SETTINGS) as workers:
-        running = [workers.start(agents=agent, **login(agent)) for agent in AGENTS]
+        (tmp_path / "care.toml").write_text(CARE, encoding="utf-8")
+        care_file = tmp_path / "care.toml"
+        running = [workers.start(agents=agent, care_file=care_file, **login(agent)) for agent in AGENTS]
         for worker in running:
             worker.wait_ready()
         send(kafka.bootstrap)

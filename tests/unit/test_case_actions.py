@@ -125,7 +125,7 @@ MISTAKES = [
     (["acknowledge"], "Missing argument 'CASE'"),
     (["acknowledge", "c-5b", "--note", "x" * 4001], "note: expected `str` of length <= 4000"),
     (["acknowledge", "c-5b", "--command-id", "x" * 501], "command_id: expected `str` of length <= 500"),
-    (["resolve", "c-5b", "--root-cause", ""], "root_cause: expected `str` of length >= 1"),
+    (["resolve", "c-5b", "--root-cause", ""], "--root-cause is empty: give some text"),
     (["close", "c-5b"], "No such command 'close'"),
     (["--severity", "bad"], "Invalid value for '--severity': 'bad' is not one of 'critical', 'high', 'elevated'"),
 ]

@@ -141,8 +141,12 @@ def test_check_reports_a_broker_that_is_away_as_a_finding(run: Run, nobody: str,
     assert run("--bootstrap", nobody, "check", "--json") == 1
     out, err = capsys.readouterr()
     findings = json.loads(out)
-    assert [(finding["subject"], finding["status"]) for finding in findings] == [("settings", "ok"), ("broker", "failed")]
-    assert nobody in findings[1]["message"]
+    assert [(finding["subject"], finding["status"]) for finding in findings] == [
+        ("settings", "ok"),
+        ("care file", "ok"),
+        ("broker", "failed"),
+    ]
+    assert nobody in findings[2]["message"]
     assert err == ""
 
 

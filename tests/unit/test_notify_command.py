@@ -27,7 +27,7 @@ def run(folder: Path, text: str | None, *arguments: str) -> Result:
         (None, (), "no care_file is set, so there is nobody to deliver to"),
         ("", (), "care.toml has no sinks: write a table [sinks.NAME]"),
         ("[cases]\n", ("--check",), "care.toml has no sinks"),
-        ("[sinks.a]\nkind = 'slack'", ("--check",), "sinks.a: object missing required field `url`"),
+        ("[sinks.a]\nkind = 'slack'", ("--check",), "sinks.a: url is missing"),
         (SLACK, ("--test", "slack"), "there is no sink slack; did you mean slack-csm?"),
         (SLACK, ("--test", "zzz"), "there is no sink zzz; there are slack-csm"),
     ],

@@ -108,7 +108,7 @@ async def test_a_test_delivery_says_what_the_sink_answered() -> None:
         assert await try_sink("slack", SlackTable(url=there.url), Path()) == Taken(200)
         assert b"nothing is to be done" in there.got[0][2]
         there.answers.append(web.Response(status=404, text="no_service"))
-        with pytest.raises(CheckFailed, match="sink slack answers 404: no_service; check its table"):
+        with pytest.raises(CheckFailed, match="sink slack: answers 404: no_service; check its table"):
             await try_sink("slack", SlackTable(url=there.url), Path())
 
 
