@@ -26,7 +26,6 @@ from schemas import topics
 from schemas.times import format_time
 from streams.processor import Outbox, State
 
-HOUR_MS: Final = 3_600_000
 MARKED_DAYS: Final = marked_days(topics.CASE_EVENTS)
 """How long an erasure is remembered: until even a state that is made anew finds nothing of the respondent any more."""
 NO_ROUTES: Final[Mapping[str, Route]] = MappingProxyType({})

@@ -87,10 +87,15 @@ class BusinessHours:
 
     def _look_up(self, day: int) -> tuple[int, int] | None:
         on = date.fromordinal(day)
-        if on.weekday() not in self._days or self._is_closed(on):
+        if on.weekday() not in self._days or self._is_closed(on) or self._left_out(on):
             return None
         opening, closing = self._ms(day, self._opens), self._ms(day, self._closes)
         return (opening, closing) if opening < closing else None
+
+    def _left_out(self, on: date) -> bool:
+        """Whether the zone's calendar has no such day: Samoa went from the 29th to the 31st of December 2011."""
+        noon = datetime(on.year, on.month, on.day, 12, tzinfo=self._zone)
+        return noon.astimezone(UTC).astimezone(self._zone).date() != on
 
     def _ms(self, day: int, minutes: int) -> int:
         """The moment at which clocks in the zone show so many minutes after midnight."""

@@ -47,6 +47,7 @@ def test_nine_to_five_in_utc(start: str, hours: int, due: str, why: str) -> None
         (BERLIN, "2026-03-27T16:00:00+01:00", 2, "2026-03-30 08:00", "Friday 16 to 17, Monday 9 to 10, by then in summer time"),
         (BERLIN, "2026-10-23T16:00:00+02:00", 2, "2026-10-26 09:00", "the same in autumn: 10 in Berlin is 9 UTC again"),
         (NEW_YORK, "2026-03-06T16:00:00-05:00", 2, "2026-03-09 14:00", "summer time begins three weeks earlier there"),
+        (APIA, "2011-12-29T16:00:00-10:00", 2, "2012-01-01 20:00", "Samoa left the 30th out: Thursday, then Monday at 10"),
         (BERLIN, "2026-01-05T23:30:00Z", 1, "2026-01-06 09:00", "half past midnight on Tuesday in Berlin"),
     ],
 )
