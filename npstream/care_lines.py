@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from npstream.event_lines import CATEGORIES, Event, is_number, plain, quoted, score
-from npstream.lines import signed
+from npstream.lines import NOTHING, signed
 from npstream.tables_view import SEVERITIES
 from schemas import topics
 
@@ -104,7 +104,8 @@ def _outreach(event: Any) -> Text:
 def _comment(event: Any) -> Text:
     """What a comment is about, and how it sounds."""
     told = plain(event)
-    tone, category = str(told.get("tone") or "withdrawn"), str(told.get("category") or "")
+    unknown = NOTHING if told.get("comment") else "withdrawn"  # no tone: in a language that nobody here can judge
+    tone, category = str(told.get("tone") or unknown), str(told.get("category") or "")
     mood = signed(told["sentiment"], 2) if is_number(told.get("sentiment")) else ""
     themes = event.get("themes")
     about = ", ".join(map(str, themes)) if isinstance(themes, list) else ""

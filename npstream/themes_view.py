@@ -19,6 +19,8 @@ THEMES: Final = (
     Column("neutral", 7, right=True, least=80),
     Column("positive", 8, right=True, least=60),
 )
+READABLE: Final = 100
+"""Characters beyond which a number is too far from its name."""
 MATCHES: Final = (Column("", 20), Column("keyword", 28), Column("found in", 0))
 COUNTED: Final = (*(f"{category}s" for category in CATEGORIES), *TONES)
 """What the six numbers of a theme are named in its statistics."""
@@ -48,7 +50,7 @@ def most_first(window: Mapping[str, Any]) -> list[tuple[str, Stats]]:
 
 def theme_lines(window: Mapping[str, Any], title: str, width: int) -> list[Text]:
     """A heading, all comments, and a row for each theme."""
-    total = window["comments"]["total"]
+    total, width = window["comments"]["total"], min(width, READABLE)
     rows = [("all comments", window["comments"]), *most_first(window)]
     return [heading(THEMES, title, width), *(line(THEMES, _row(name, stats, total), width) for name, stats in rows)]
 

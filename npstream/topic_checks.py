@@ -55,7 +55,11 @@ def _agreed_partitions(plan: Sequence[PlannedTopic], found: Mapping[str, FoundTo
 
 def _fine(state: FoundTopic, config: Mapping[str, str]) -> Finding:
     kept = f", {retention(int(config['retention.ms']))}" if "delete" in config.get("cleanup.policy", "") else ""
-    return Finding(Status.OK, state.name, f"{state.partitions} partitions, {config.get('cleanup.policy', '?')}{kept}")
+    return Finding(
+        Status.OK,
+        state.name,
+        f"{state.partitions} partition{'s' * (state.partitions != 1)}, {config.get('cleanup.policy', '?')}{kept}",
+    )
 
 
 def _absent(state: FoundTopic) -> Finding:

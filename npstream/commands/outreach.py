@@ -34,8 +34,8 @@ from streams.partitioner import partition_of
 LAST: Final = 50
 """Records that are listed unless more are asked for: a screen or two."""
 COLUMNS: Final = (
-    Column("when", 19),
-    Column("", 10),
+    Column("when", 16),
+    Column("", 11),
     Column("account", 18),
     Column("respondent", 28, wide=36),
     Column("message", 0),
@@ -223,4 +223,4 @@ def _cells(entry: Entry) -> list[Text | str]:
     sent = told.status == "send"
     outcome = Text("sent", "green") if sent else Text(told.reason or "suppressed", "yellow")
     message = f"{told.template or NOTHING} {told.locale or ''}: {told.subject or ''}" if sent else NOTHING
-    return [told.created_at[:19].replace("T", " "), outcome, told.account_id, told.respondent_id, message]
+    return [told.created_at[:16].replace("T", " "), outcome, told.account_id, told.respondent_id, message]

@@ -31,7 +31,7 @@ class Table(Struct, forbid_unknown_fields=True, rename={"begins": "from"}):
     dues: list[Due] = []
     words: dict[str, dict[str, list[str]]] = {}
     either: str | Due = ""
-    sink: One | Other = One()
+    sink: One | Other | None = None
 
 
 MISTAKES: list[tuple[dict[str, Any], str, str]] = [
