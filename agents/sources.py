@@ -13,7 +13,7 @@ Keys of the state; a segment is dimension=value, a source partition and a chunk 
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -43,7 +43,7 @@ REMEMBERED_CHUNKS: Final = 48
 _encode = msgspec.msgpack.Encoder().encode
 _Days = dict[int, list[int]]
 _decode_days = decoder(_Days)
-_decode_names = decoder(list[str])
+_decode_names = decoder(list[Annotated[str, msgspec.Meta(pattern="=")]])
 
 
 class Source(msgspec.Struct, array_like=True):
@@ -57,7 +57,7 @@ class Source(msgspec.Struct, array_like=True):
 
 class _Members(msgspec.Struct, array_like=True):
     checked: int
-    sources: list[int]
+    sources: list[Annotated[int, msgspec.Meta(ge=0, lt=1 << 16)]]
 
 
 _decode_source = decoder(Source)

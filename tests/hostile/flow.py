@@ -18,10 +18,11 @@ from streams.partitioner import partition_of
 from streams.processor import DAY_MS, Outbox, Outgoing, StreamTime
 from streams.state import Identity, MemoryStore, StagedState
 from streams.test_driver import Sent, TestDriver
+from tests.care_life import CARE
 from tests.hostile.published import misfit
 from tests.hostile.records import NOW, Hostile
 
-AGENTS: Final = (Intake(), Scoring(), Rollups())
+AGENTS: Final = (Intake(), Scoring(), Rollups(), *(make() for make in CARE.agents.values()))
 """Made once: what they know is in the state, and making their tables takes as long as thirty records."""
 PARTITIONS: Final = 2
 """So that records arrive at homes that are not theirs."""
