@@ -6,19 +6,18 @@ import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from npstream.failures import UserError
 from npstream.fetching.fetcher import Fetcher
 from npstream.fetching.metrics import FetchMetrics
 from npstream.fetching.vendor_api import Access, VendorApi
 from npstream.lost_broker import lost_broker
+from npstream.metrics_port import metrics_served
 from npstream.reading import TIMEOUT_S, require_topics
 from npstream.sending import Sender
 from npstream.settings import Settings
@@ -60,15 +59,14 @@ async def run_fetch(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        server, thread = _serve(settings, registry)
-        stack.callback(_stop_serving, server, thread)
+        port = stack.enter_context(metrics_served(settings.http_host, settings.fetch_http_port, registry, "fetch_http_port"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         raw = await stack.enter_async_context(Sender(settings.connection(), topics.RAW))
         dead = await stack.enter_async_context(Sender(settings.connection(), topics.DEAD_LETTERS))
         consumer = await _consumer(settings)
         stack.push_async_callback(consumer.stop)
         apis = {one.vendor: VendorApi(session, one, partial(metrics.called, one.vendor)) for one in found}
-        logger.info("fetching from %s; metrics at port %d", ", ".join(apis), server.server_port)
+        logger.info("fetching from %s; metrics at port %d", ", ".join(apis), port)
         await _run(Fetcher(consumer, raw, dead, apis, metrics), stop)
 
 
@@ -105,19 +103,3 @@ async def _consumer(settings: Settings) -> AIOKafkaConsumer:
         await consumer.stop()
         raise lost_broker(settings.connection(), TIMEOUT_S) from error
     return consumer
-
-
-def _serve(settings: Settings, registry: CollectorRegistry) -> tuple[WSGIServer, Thread]:
-    try:
-        return start_http_server(settings.fetch_http_port, settings.http_host, registry)
-    except OSError as error:
-        raise UserError(
-            f"cannot serve metrics at {settings.http_host}:{settings.fetch_http_port}: {error.strerror}; "
-            "choose another port with the setting fetch_http_port"
-        ) from error
-
-
-def _stop_serving(server: WSGIServer, thread: Thread) -> None:
-    server.shutdown()
-    server.server_close()
-    thread.join()

@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final
-from wsgiref.simple_server import WSGIServer
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from npstream.admin import connect
 from npstream.care.sinks import AnyTable
 from npstream.ending import LAST_RESORT_S, end_within
-from npstream.failures import UserError
 from npstream.lost_broker import lost_broker
+from npstream.metrics_port import metrics_served
 from npstream.notifying.book import Book, PlainBook, TransactionalBook
 from npstream.notifying.delivering import Delivering
 from npstream.notifying.gate import Gate
@@ -94,8 +92,7 @@ async def run_notify(settings: Settings, sinks: Mapping[str, AnyTable], first_to
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop)
     async with AsyncExitStack() as stack:
-        server, thread = _serve(settings, registry)
-        stack.callback(_stop_serving, server, thread)
+        port = stack.enter_context(metrics_served(settings.http_host, settings.notify_http_port, registry, "notify_http_port"))
         session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         deliverings = {name: _delivering(name, table, session, folder, metrics) for name, table in sinks.items()}
         lanes = []
@@ -104,7 +101,7 @@ async def run_notify(settings: Settings, sinks: Mapping[str, AnyTable], first_to
             stack.push_async_callback(_left, consumer)
             await _started(settings, consumer)
             lanes.append(lane)
-        logger.info("delivering to %s; metrics at port %d", ", ".join(sinks), server.server_port)
+        logger.info("delivering to %s; metrics at port %d", ", ".join(sinks), port)
         if not transactional:
             logger.info("this broker has no transactions: after a crash a delivery may be recorded twice")
         await _run(lanes, stop)
@@ -200,19 +197,3 @@ async def _run(lanes: list[Lane], stop: asyncio.Event) -> None:
     for one in running:
         if not one.cancelled():
             one.result()
-
-
-def _serve(settings: Settings, registry: CollectorRegistry) -> tuple[WSGIServer, Thread]:
-    try:
-        return start_http_server(settings.notify_http_port, settings.http_host, registry)
-    except OSError as error:
-        raise UserError(
-            f"cannot serve metrics at {settings.http_host}:{settings.notify_http_port}: {error.strerror}; "
-            "choose another port with the setting notify_http_port"
-        ) from error
-
-
-def _stop_serving(server: WSGIServer, thread: Thread) -> None:
-    server.shutdown()
-    server.server_close()
-    thread.join()
