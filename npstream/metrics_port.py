@@ -10,8 +10,8 @@ from npstream.failures import UserError
 
 @contextmanager
 def metrics_served(host: str, port: int, registry: CollectorRegistry, setting: str) -> Iterator[int]:
-    """Serve them while the context lasts; gives the port, a free one for 0. `setting` is the name of the port's. Raises UserError
-    if it is taken."""
+    """Serve them while the context lasts; gives the port, a free one for 0. `setting` is the name of the port's. Raises
+    UserError if it is taken."""
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
