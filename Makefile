@@ -129,6 +129,9 @@ chaos: setup
 	@$(BIN)/python -m tests.endurance poison --responses 100000 --calibrate 100000
 	@$(BIN)/python -m tests.endurance slow-consumer --calibrate 100000
 	@$(BIN)/python -m tests.endurance long --minutes 3 --calibrate 100000
+	@$(BIN)/python -m tests.closing kills
+	@$(BIN)/python -m tests.closing kills --grouped
+	@$(BIN)/python -m tests.closing outage
 
 # One resolution: what users run, and what builds the image's wheel, are parts of what developers run. Peers are apart.
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
