@@ -9,6 +9,7 @@ from msgspec import UNSET
 from agents.alert_due import NEVER
 from agents.headlines import account_headline, case_headline, shorten
 from agents.routes import CASE, SEVERITIES, WORSENED, Matter
+from agents.stored import storable
 from schemas.alerts import AccountAlert, AlertItem
 from schemas.cases import Case, CaseAccount, CaseEvent
 from schemas.dead_letters import Reason, Unusable
@@ -95,6 +96,7 @@ def case_news(value: bytes | None) -> News:
         _themes(case),
     )
     brief, nps = _brief(account), _known(case.account_nps)
+    _check(brief)
     over = case.state in CLOSED
     _ms(case.opened_at)
     return News(event.account_id, item, event.event, matter, str(case.revision), _ms(event.at), over, NEVER, brief, nps)
@@ -108,6 +110,7 @@ def account_news(value: bytes | None) -> News:
     if until <= raised:
         until = raised + DAY_MS  # a kind without a cool-down would be over as soon as it began
     account = None if alert.account is UNSET else alert.account
+    _check(account)
     owner = UNSET if account is None else account.owner
     item = AlertItem(
         key=account_key(alert),
@@ -168,6 +171,11 @@ def _read(value: bytes | None, decode: Any) -> Any:
         raise Unusable(Reason.WRONG_TYPE, str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unusable(Reason.NOT_JSON, f"no JSON ({type(error).__name__})") from error
+
+
+def _check(account: AccountBrief | None) -> None:
+    if not storable(account):
+        raise Unusable(Reason.WRONG_TYPE, "account: a number in it has more than 64 bits")
 
 
 def _ms(text: str) -> int:

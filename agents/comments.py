@@ -39,7 +39,7 @@ from schemas.comments import Comment
 from schemas.dead_letters import Reason, Unusable
 from schemas.erasures import entry_key, respondent_hash
 from schemas.events import Id, Score, Segments
-from schemas.times import LATEST_MS, day_of, parse_time
+from schemas.times import LATEST_MS, day_of, format_time, parse_time
 from streams.processor import DAY_MS, Outbox, Record, State, StreamTime
 
 KEEP, REMOVE = b"keep", b"remove"
@@ -183,7 +183,7 @@ class Comments:
             respondent_id=scored.respondent_id,
             score=scored.score,
             category=CATEGORIES[CATEGORY_OF[scored.score]],  # type: ignore[index]  # as above
-            responded_at=scored.responded_at,
+            responded_at=format_time(parse_time(scored.responded_at)),  # whoever wrote it, it is as it was agreed on
             comment=scored.comment,
             locale=scored.locale,
             themes=list(analysis.themes) or UNSET,

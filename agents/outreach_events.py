@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
+from agents.stored import storable
 from schemas.cases import Case, CaseEvent
 from schemas.dead_letters import Reason, Unusable
 from schemas.times import parse_time
@@ -33,6 +34,8 @@ def read_event(record: Record, state: State) -> CaseEvent:
         raise Unusable(Reason.NOT_JSON, "the record is no JSON") from None
     except ValueError as error:
         raise Unusable(Reason.BAD_TIME, str(error)) from None
+    if not storable(event.case):
+        raise Unusable(Reason.WRONG_TYPE, "case: a number in it has more than 64 bits")
     if partition_of(event.case.account_id.encode(), state.partitions) != state.partition:
         raise Unusable(Reason.STRAY, f"account_id: partition {record.partition} is not its home")
     return event

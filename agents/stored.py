@@ -18,6 +18,7 @@ StoredCount = Annotated[int, Meta(ge=0, le=1 << 53)]
 """A number of things, or of events, as it may stand in the state."""
 
 T = TypeVar("T")
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class StateUnreadable(UnfitState):
@@ -33,6 +34,15 @@ def decimal(value: bytes) -> int:
     if not value.isdigit() or len(value) > MOST_DIGITS:
         raise StateUnreadable("a number in the state is none")
     return int(value)
+
+
+def storable(value: object) -> bool:
+    """Whether something that was read can be a value: JSON has integers of any length, MessagePack those of 64 bits."""
+    try:
+        _encode(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def decoder(kind: type[T]) -> Callable[[bytes], T]:

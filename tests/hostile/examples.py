@@ -4,7 +4,13 @@ dead letter, or whatever is documented, like any other record."""
 from collections.abc import Callable
 from typing import Final
 
+import orjson
+
 from schemas import topics
+from schemas.examples import EXAMPLES as PUBLISHED
+from schemas.topics import BY_NAME as BY_TOPIC
+from streams.partitioner import partition_of
+from tests.hostile.care_flow import care_flow
 from tests.hostile.decoders import BY_NAME
 from tests.hostile.flow import flow
 from tests.hostile.records import NOW, Hostile
@@ -41,6 +47,13 @@ def _cell(value: bytes, day: bytes = b"2026-03-01", timestamp: int = NOW, segmen
     return _record(topics.CELLS, b'{"responses":[%b,0,0]}' % value, timestamp, b"0|a|%b|%b" % (segment, day))
 
 
+def _care(topic: str, text: bytes, **changes: object) -> Callable[[], object]:
+    """An example of a topic of care, with a number of 65 bits in the place of one, or whatever else it is given."""
+    value = orjson.dumps(PUBLISHED[BY_TOPIC[topic].schema or ""] | changes).replace(b"48000", text)
+    record = _record(topic, value)._replace(partition=partition_of(b"acme", 2))
+    return lambda: care_flow([record])
+
+
 EXAMPLES: Final[dict[str, Callable[[], object]]] = {
     "deep segments beside a null": _flow(_record(topics.RESPONSES, b'{%b,"comment":null,"segments":%b}' % (GOOD, DEEP))),
     "a time beyond a double": _flow(_record(topics.RESPONSES, b'{%b,"updated_at":1%b}' % (GOOD, b"0" * 400))),
@@ -72,6 +85,13 @@ EXAMPLES: Final[dict[str, Callable[[], object]]] = {
     "a file with a deep array": _read("files", b"[%b]" % DEEP),
     "a CSV file with a time beyond 64 bits": _read("files", b"response_id,score,responded_at\nr,9,99999999999999999999\n"),
     "a CSV file with a time of 5,000 digits": _read("files", b"response_id,score,responded_at\nr,9,%b\n" % (b"9" * 5_000)),
+    "an account alert of a value of 65 bits": _care(topics.ACCOUNT_ALERTS, b"18446744073709551616"),
+    "a case event of a value of 65 bits": _care(topics.CASE_EVENTS, b"18446744073709551616"),
+    "a scored response of a segment without a name": _care(topics.SCORED, b"", segments={"": "x"}),
+    "a scored response without milliseconds": _care(topics.SCORED, b"", responded_at="1970-01-01T00:00:00Z"),
+    "an erasure of a hash that is none": lambda: care_flow(
+        [_record(topics.ERASURES, b'{"account_id":"acme","respondent_hash":"x"}')._replace(partition=partition_of(b"acme", 2))]
+    ),
     "a nested payload": _flow(_record(topics.RAW, DEEP)),
     "a nested response": _flow(_record(topics.RESPONSES, DEEP)),
 }
