@@ -82,7 +82,6 @@ class AlertDesk:
         index = self._kept.index
         for time, key in index.due(cause.now, self._settings.share):
             if self._groups.told_items >= self._settings.share_items:
-                index.look_again()
                 break
             kind, (account, name, number) = key[:1], parts(key)
             if kind == CHANNEL:

@@ -54,6 +54,8 @@ class FirstTouch:
     name = "outreach"
     sources = (topics.CASE_EVENTS, topics.PREFERENCES, topics.ERASURES)
     leading = (topics.PREFERENCES, topics.ERASURES)
+    patient = True
+    """A person may have answered during an outage."""
 
     def __init__(self, settings: FirstTouchSettings | None) -> None:
         """Without settings nobody is written to; preferences and erasures are taken in all the same, and what was planned when

@@ -132,7 +132,9 @@ def test_alertmanager_hears_of_the_end_at_once_and_never_before_the_beginning() 
 
 def test_alertmanager_has_one_alert_of_a_case_whose_severity_has_changed() -> None:
     worse = {**ITEM, "severity": "critical", "was": "high"}
-    posted = [(one["labels"]["severity"], one.get("endsAt")) for one in body(MAKINGS["alertmanager"](order(items=[worse]), NOW))]
+    posted = [
+        (one["labels"]["severity"], one.get("endsAt")) for one in body(MAKINGS["alertmanager"](order(items=[worse]), NOW))
+    ]
     assert [severity for severity, _ in posted] == ["high", "critical"]
     assert posted[0][1] == format_time(NOW)
     resolved = order(status="resolved", items=[{**worse, "state": "resolved"}])
