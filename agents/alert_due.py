@@ -39,8 +39,8 @@ class DueIndex:
             heappush(heap, entry)
 
     def due(self, now: int, most: int) -> list[tuple[int, bytes]]:
-        """Up to `most` entries that are due at `now`, the earliest first: time and key. The caller moves each of them, or leaves
-        it for the next time."""
+        """Up to `most` entries that are due at `now`, the earliest first: time and key. The caller moves each of them, or
+        leaves it for the next time."""
         heap, taken = self._heap(), self._taken
         while heap and len(taken) < most and _time(heap[0]) <= now:
             entry = heappop(heap)

@@ -211,8 +211,8 @@ class Led(Processor, Protocol):
 
 @runtime_checkable
 class Patient(Protocol):
-    """A processor whose `tick` does what nobody has done in time. What somebody has done may lie unread in its sources when a task
-    is opened: so no time passes for a task with such a processor until what they held then has been read."""
+    """A processor whose `tick` does what nobody has done in time. What somebody has done may lie unread in its sources when a
+    task is opened: so no time passes for a task with such a processor until what they held then has been read."""
 
     @property
     def patient(self) -> bool:

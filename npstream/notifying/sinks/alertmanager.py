@@ -1,8 +1,8 @@
 """Prometheus Alertmanager, API v2: POST /api/v2/alerts, one of its alerts for each item.
 
 Labels identify an alert: who sends the same labels again updates it. Severity is one of them, since Alertmanager's routes and
-inhibitions go by it; so where it changes, the alert under the former one is over. An alert without endsAt would be taken for resolved after
-Alertmanager's resolve_timeout, 5 minutes by default; with one it is until then, and is told again before.
+inhibitions go by it; so where it changes, the alert under the former one is over. An alert without endsAt would be taken for
+resolved after Alertmanager's resolve_timeout, 5 minutes by default; with one it is until then, and is told again before.
 
 Source: Alertmanager's api/v2/openapi.yaml, postableAlert.
 """
@@ -52,8 +52,8 @@ def alertmanager(table: AlertmanagerTable) -> Making:
 
 
 def _held(alert: Alert, item: AlertItem, now_ms: int) -> list[AlertItem]:
-    """An item as Alertmanager is to hold it. Where it holds it under another severity so far, that alert is over, or there would
-    be two of one case; and if the case is over, it is over under that severity alone."""
+    """An item as Alertmanager is to hold it. Where it holds it under another severity so far, that alert is over, or there
+    would be two of one case; and if the case is over, it is over under that severity alone."""
     if item.was is UNSET or item.was == item.severity:
         return [item]
     before = structs.replace(item, severity=item.was, was=UNSET, ends_at=format_time(now_ms))
