@@ -88,7 +88,6 @@ class AlertDesk:
         index = self._kept.index
         for time, key in index.due(cause.now, self._settings.share):
             if self._groups.told_items >= self._settings.share_items:
-                index.look_again()
                 break
             kind = key[:1]
             if kind == MARK:

@@ -30,6 +30,8 @@ class Alerts:
     name = "alerts"
     sources = (topics.CASE_EVENTS, topics.ACCOUNT_ALERTS, topics.ERASURES)
     leading = (topics.ERASURES,)
+    patient = True
+    """What is over by now may be unread after an outage."""
 
     def __init__(self, settings: AlertsSettings | None = None) -> None:
         self.settings = settings or AlertsSettings()

@@ -33,6 +33,8 @@ class Cases:
     sources = (topics.DETRACTORS, topics.CHANGES, topics.CASE_COMMANDS, topics.ACCOUNTS, topics.ERASURES)
     leading = (topics.ACCOUNTS, topics.ERASURES)
     """Whose a case is, and how severe, is decided by facts when it is opened."""
+    patient = True
+    """What was done in time may be unread after an outage: it is no breach."""
 
     def __init__(self, settings: CasesSettings | None = None) -> None:
         self.settings = settings or CasesSettings()

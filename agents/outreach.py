@@ -54,6 +54,8 @@ class FirstTouch:
     name = "outreach"
     sources = (topics.CASE_EVENTS, topics.PREFERENCES, topics.ERASURES)
     leading = (topics.PREFERENCES, topics.ERASURES)
+    patient = True
+    """A person may have answered during an outage."""
 
     def __init__(self, settings: FirstTouchSettings | None) -> None:
         """Without settings nobody is written to; preferences and erasures are taken in all the same, and what was planned when
@@ -135,7 +137,7 @@ def _happened(
     if plan is not None:
         # At most one case of a respondent is open: the other one has come to its end.
         _suppress(plan, "closed", now, record.timestamp, outbox)
-    at = parse_time(event.at)
+    at = min(parse_time(event.at), record.timestamp)  # what has lain unread happens now, and is no news all the same
     due = settings.hours.next(at + settings.delay_ms, _zone_of(case))
     trace = traceparent(record.headers)
     planned = Plan(outreach_id(event), brief(case), at, due, traceparent=None if trace is None else trace[1])

@@ -47,6 +47,8 @@ class Risk:
     name = "risk"
     sources = (topics.SCORED, topics.CHANGES, topics.ACCOUNT_ROLLUPS, topics.ACCOUNTS, topics.ERASURES)
     leading = (topics.ACCOUNTS, topics.ERASURES)
+    patient = True
+    """Who is silent may have answered during an outage."""
 
     def __init__(self, settings: RiskSettings | None = None) -> None:
         self.settings = settings = settings or RiskSettings()

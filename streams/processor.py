@@ -209,6 +209,21 @@ class Led(Processor, Protocol):
         comes to them later is read as it comes, like any other source."""
 
 
+@runtime_checkable
+class Patient(Protocol):
+    """A processor whose `tick` does what nobody has done in time. What somebody has done may lie unread in its sources when a
+    task is opened: so no time passes for a task with such a processor until what they held then has been read."""
+
+    @property
+    def patient(self) -> bool:
+        """True."""
+
+
+def is_patient(processors: Sequence[Processor]) -> bool:
+    """Whether one of these processors is."""
+    return any(isinstance(one, Patient) and one.patient for one in processors)
+
+
 def leading_of(processors: Sequence[Processor]) -> tuple[str, ...]:
     """The leading sources of these processors, in order."""
     return tuple(sorted({topic for one in processors if isinstance(one, Led) for topic in one.leading}))

@@ -33,7 +33,7 @@ from streams.fault import told
 from streams.inbox import Inbox
 from streams.opening import Opened, Suspended, open_task
 from streams.phase import Phase
-from streams.processor import Processor, Record, UnfitState, leading_of
+from streams.processor import Processor, Record, UnfitState, is_patient, leading_of
 from streams.task_name import TaskName
 from streams.turns import Turns
 
@@ -148,6 +148,8 @@ class Task:
         self._changelog_end: int | None = None
         self._starts: dict[str, int] = {}
         self._passed: dict[str, int] = {}
+        self._unread: dict[str, int] = {}
+        """Of sources that no time passes before, the ends that they had when this was opened."""
         self._worked_at = 0.0
         self._failures = 0
         self._failing_since: float | None = None
@@ -349,6 +351,7 @@ class Task:
         if opened.gap:
             logger.warning("%s: goes on without %d records that retention deleted (accept_gaps)", self.name, opened.gap)
         await self._lead(opened.starts)
+        self._unread = await self._ends() if is_patient(self._processors) else {}
         # 6. Release.
         self._inbox.clear()
         self._passed.clear()
@@ -358,6 +361,22 @@ class Task:
         self._enter(Phase.RUNNING)
         self._strangers = 0
         self._running_since = time.monotonic()
+
+    async def _ends(self) -> dict[str, int]:
+        """The ends of all sources."""
+        topics = sorted({topic for processor in self._processors for topic in processor.sources})
+        return {topic: (await self._broker.ends(topic, self.name.partition)).stable for topic in topics}
+
+    def _waits_for_the_past(self) -> bool:
+        """Whether what the sources held at the opening has yet to be read. `_passed` says of transaction markers, which are the
+        ends of most topics, that nothing comes of them. Who has nothing to do for long waits for nothing any more."""
+        if self._unread and not self._inbox and time.monotonic() - self._worked_at >= self._rules.passed_after_s:
+            self._unread.clear()
+        if self._unread:
+            for topic, end in list(self._unread.items()):
+                if max(self._running.position(topic) or self._starts.get(topic, 0), self._passed.get(topic, 0)) >= end:
+                    del self._unread[topic]
+        return bool(self._unread)
 
     async def _lead(self, starts: dict[str, int]) -> None:
         """Process what the leading sources hold by now, and move their starts behind it: steps a to c above."""
@@ -493,6 +512,8 @@ class Task:
                 todo[:0] = [share[: len(share) // 2], share[len(share) // 2 :]]
 
     async def _tick(self) -> bool:
+        if self._waits_for_the_past():
+            return False
         began = time.monotonic()
         # All that was accepted is committed: what arrives from here on lies behind what was passed by.
         idle = not self._inbox and began - self._worked_at >= self._rules.passed_after_s

@@ -13,7 +13,7 @@ from streams.changelog import META_KEY, Meta, new_incarnation
 from streams.draft import Kept
 from streams.execution import Batch, Execution
 from streams.partitioner import partition_of
-from streams.processor import Headers, Outgoing, Processor, leading_of
+from streams.processor import Headers, Outgoing, Processor, is_patient, leading_of
 from streams.state import Identity
 
 DRIVER_STEPS = 100_000
@@ -47,6 +47,8 @@ class _Task:
         self.leading = leading_of([processor])
         self.led: dict[str, int] = {}
         """Of each leading source the end at the last opening: until there nothing else is read."""
+        self.unread: dict[str, int] = {}
+        """Of a patient processor's sources the ends at the last opening: until there no time passes."""
         self.changelog: dict[bytes, bytes] = {}
         self.bookmarks = dict.fromkeys(processor.sources, 0)
         self.read = dict(self.bookmarks)
@@ -108,9 +110,12 @@ class TestDriver:
         raise DriverLoop(f"still not done after {DRIVER_STEPS} rounds: do the processors send to each other for ever?")
 
     def advance(self, ms: int) -> None:
-        """Move the wall clock on, tick every task until none has more, and process what that sent."""
+        """Move the wall clock on, tick every task until none has more, and process what that sent. As in a worker no time
+        passes for patient processors that have yet to read what there was when they were opened."""
         self.now += ms
         for task in self._tasks:
+            if any((task.execution.position(topic) or 0) < end for topic, end in task.unread.items()):
+                continue
             for _ in range(DRIVER_STEPS):
                 draft = Kept()
                 made = task.execution.tick(self.now, draft)
@@ -134,12 +139,13 @@ class TestDriver:
         """Open every task again from its changelog alone."""
         for task in self._tasks:
             task.reopen(self._leading_ends(task))
+            task.unread = self._unread_ends(task)
 
     def start_anew(self) -> None:
         """Forget every state, as if changelogs and groups had been deleted, and read all sources again from their beginning."""
         self._tasks = [_Task(t.processor, t.identity.partition, self.partitions, self.now) for t in self._tasks]
         for task in self._tasks:
-            task.led = self._leading_ends(task)
+            task.led, task.unread = self._leading_ends(task), self._unread_ends(task)
 
     def sent(self, topic: str) -> list[Sent]:
         """Everything in the topic, partition by partition, in order."""
@@ -192,6 +198,10 @@ class TestDriver:
 
     def _leading_ends(self, task: _Task) -> dict[str, int]:
         return {topic: len(self._topics[topic][task.identity.partition]) for topic in task.leading}
+
+    def _unread_ends(self, task: _Task) -> dict[str, int]:
+        topics = task.processor.sources if is_patient([task.processor]) else ()
+        return {topic: len(self._topics[topic][task.identity.partition]) for topic in topics}
 
     def _step(self, task: _Task, batch: int) -> bool:
         records = self._next(task, batch)

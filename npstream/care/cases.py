@@ -28,7 +28,7 @@ from agents.case_rules import DUE, CasesSettings, Due
 from npstream.care.file import CareFile
 from npstream.settings_sources import nearest
 from npstream.zones import zone_named
-from schemas.events import Severity
+from schemas.events import MAX_ID_CHARS, Owner, Severity
 
 TABLE: Final = "cases"
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -71,8 +71,8 @@ class _Hours(Struct, forbid_unknown_fields=True, frozen=True, rename={"opens": "
 
 
 class _Cases(Struct, forbid_unknown_fields=True, frozen=True, rename={"raises": "raise"}):
-    default_owner: str = ""
-    escalation: tuple[str, ...] = ()
+    default_owner: Annotated[str, Meta(max_length=MAX_ID_CHARS)] = ""
+    escalation: tuple[Owner, ...] = ()
     escalate_every_h: Hours = _DEFAULT.escalate_every_min / 60
     reopen_days: Days = _DEFAULT.reopen_days
     recovery_days: Days = _DEFAULT.recovery_days

@@ -206,3 +206,14 @@ def test_times_are_told_as_they_are_noticed(batch: int) -> None:
     assert [event.at for event in office.events[1:]] == [noticed] * 2
     assert {r.timestamp for r in office.driver.sent(topics.CASE_EVENTS)[1:]} == {at("2026-03-02T15:00")}
     assert at("2026-03-02T15:00") < MONDAY + DAY_MS
+
+
+def test_what_was_done_in_time_during_an_outage_is_no_breach(batch: int) -> None:
+    office = Office(batch).says("r-1", 0).run()
+    (case_id,) = office.cases
+    resolve = {"command_id": "k-1", "account_id": "acme", "case_id": case_id, "command": "resolve", "root_cause": "speed"}
+    office.put(topics.CASE_COMMANDS, "acme", resolve | {"by": "csm@vendor.example"})
+    office.driver.restart()
+    office.driver.advance(3 * DAY_MS)
+    office.passes(days=3)
+    assert office.story == "opened resolved"

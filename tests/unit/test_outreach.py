@@ -47,8 +47,9 @@ class Desk:
         self.batch = batch
         self.cases: dict[str, Case] = {}
 
-    def tell(self, event: str, case_id: str = "c-1", by: str | None = None, **fields: Any) -> "Desk":
-        """An event of a case, at the driver's time; fields are the case's from now on."""
+    def tell(self, event: str, case_id: str = "c-1", by: str | None = None, lain: int = 0, **fields: Any) -> "Desk":
+        """An event of a case, at the driver's time; what it is about has lain unread for so many ms. Fields are the case's from
+        now on."""
         at = format_time(self.driver.now)
         if case_id not in self.cases:
             example = EXAMPLES["Case"] | {"case_id": case_id, "respondent_id": LEE, "opened_at": at}
@@ -60,7 +61,8 @@ class Desk:
         if by is not None:
             told.by = by
         headers = [("traceparent", b"00-trace")]
-        self.driver.pipe(topics.CASE_EVENTS, case.account_id.encode(), msgspec.json.encode(told), headers=headers)
+        value, since = msgspec.json.encode(told), self.driver.now - lain
+        self.driver.pipe(topics.CASE_EVENTS, case.account_id.encode(), value, since, headers=headers)
         self.driver.run(self.batch)
         return self
 
@@ -436,3 +438,8 @@ def test_a_template_that_fails_is_counted() -> None:
     desk = Desk(render=failing).tell("opened").wait(5 * MINUTE)
     assert desk.outcomes == ["sent"]
     assert desk.driver.facts["outreach_template_errors", "enterprise"] == 1
+
+
+def test_what_has_lain_unread_for_days_is_answered_by_nobody_although_its_case_is_opened_now() -> None:
+    desk = Desk().tell("opened", lain=5 * DAY_MS).wait(HOUR)
+    assert desk.outcomes == ["too late"]

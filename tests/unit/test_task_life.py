@@ -229,6 +229,43 @@ def test_ticks_that_want_more_take_turns_with_batches() -> None:
     run(scenario(Bench(processors=[processor], rules=replace(RULES, batch_bytes=300))))
 
 
+class Patient(Ticking):
+    patient = True
+
+
+def test_no_time_passes_for_a_patient_task_before_what_there_was_has_been_read() -> None:
+    processor = Patient()
+
+    async def scenario(bench: Bench) -> None:
+        worker = await bench.running()
+        await until(lambda: "idle" in processor.calls)
+        await worker.task.suspend(5.0)
+        bench.send(20)
+        processor.calls.clear()
+        worker.start()
+        await bench.drained(worker)
+        await until(lambda: "idle" in processor.calls)
+        batches = [number for number, call in enumerate(processor.calls) if call == "batch"]
+        ticks = [number for number, call in enumerate(processor.calls) if call != "batch"]
+        assert batches
+        assert max(batches) < min(ticks)
+        await bench.end()
+
+    run(scenario(Bench(processors=[processor], rules=replace(RULES, batch_bytes=300))))
+
+
+def test_a_patient_task_with_nothing_to_read_lets_time_pass() -> None:
+    processor = Patient()
+
+    async def scenario(bench: Bench) -> None:
+        worker = bench.worker()
+        worker.start()
+        await until(lambda: "idle" in processor.calls)
+        await bench.end()
+
+    run(scenario(Bench(processors=[processor])))
+
+
 @pytest.mark.parametrize("point", ["before batch begin", "after batch produce 1", "before batch commit", "after batch commit"])
 @pytest.mark.parametrize("error", [killed, away, refused])
 def test_a_tick_that_is_cut_short_happens_exactly_once(point: str, error: Callable[[str], BaseException]) -> None:
