@@ -94,9 +94,7 @@ async def _run(
             try:
                 await erasure.carry_out(counts, timeout_s)
             except asyncio.CancelledError:  # Ctrl-C ends the waiting, and not the erasure
-                click.echo(
-                    "npstream: what was sent by now is carried out all the same: --check tells when it is done", err=True
-                )
+                click.echo("npstream: what was sent is carried out all the same: --check tells when it is done", err=True)
                 raise
         return await erasure.prove()
 
