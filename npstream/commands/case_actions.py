@@ -1,5 +1,6 @@
 """`npstream cases acknowledge`, `assign`, `contact`, `resolve`, `reopen` and `snooze`: what somebody does about a case."""
 
+import asyncio
 import getpass
 import uuid
 from collections.abc import Callable
@@ -180,7 +181,11 @@ async def _send(
             return Sent(command, answer, True, timeout_s)
         await commanding.send()
         if timeout_s is not None:
-            answer = await commanding.answer(timeout_s)
+            try:
+                answer = await commanding.answer(timeout_s)
+            except asyncio.CancelledError:  # Ctrl-C ends the waiting, and not the command
+                click.echo(f"npstream: it was sent, and is carried out all the same: {_look(command)}", err=True)
+                raise
     return Sent(command, answer, False, timeout_s)
 
 

@@ -1,5 +1,6 @@
 """npstream erase: forget a respondent, and prove it by reading back what the topics hold."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -90,7 +91,11 @@ async def _run(
         if not only_check:
             if not yes:
                 _ask(erasure, counts)
-            await erasure.carry_out(counts, timeout_s)
+            try:
+                await erasure.carry_out(counts, timeout_s)
+            except asyncio.CancelledError:  # Ctrl-C ends the waiting, and not the erasure
+                click.echo("npstream: what was sent is carried out all the same: --check tells when it is done", err=True)
+                raise
         return await erasure.prove()
 
 

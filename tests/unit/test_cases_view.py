@@ -79,6 +79,8 @@ NONE = [
     # what there is                 what is wanted           what is said
     ([], Wanted(), "No cases. One opens when a detractor answers and a worker runs the agent care (setting agents)."),
     ([morning()[3]], Wanted(), "No open cases; --all shows 1 closed."),
+    ([morning()[3]], Wanted(accounts=["nobody"]), "No such case among 0 open and 1 closed ones."),
+    (morning(), Wanted(severities=["critical"], owners=["nobody"]), "No such case among 3 open and 1 closed ones."),
     (morning(), Wanted(owners=["nobody"]), "No such case among 3 open and 1 closed ones."),
 ]
 

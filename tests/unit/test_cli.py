@@ -137,6 +137,13 @@ def test_a_broker_that_is_away_is_one_line_that_names_it(
     assert line.startswith(f"npstream: no broker answers at {nobody} over PLAINTEXT (")
 
 
+@pytest.mark.parametrize("group", ["cases -h", "outreach", "comments", "dlq", "topics", "accounts"])
+def test_a_group_without_a_command_shows_its_help(run: Run, group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*group.split()) == 0
+    out, err = capsys.readouterr()
+    assert (out.startswith(f"Usage: npstream {group.split()[0]} [OPTIONS] COMMAND"), err) == (True, "")
+
+
 def test_check_reports_a_broker_that_is_away_as_a_finding(run: Run, nobody: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--bootstrap", nobody, "check", "--json") == 1
     out, err = capsys.readouterr()

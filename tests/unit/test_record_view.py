@@ -135,7 +135,7 @@ SHOWN = sorted(
         (record(topics.COMMENTS, ACME), "    withdrawn        acme  u-1"),
         (
             record(topics.COMMENTS, {**ACME, "score": 3, "comment": "Zu teuer.", "themes": ["pricing"]}),
-            " 3  –                acme  pricing  “Zu teuer.”  u-1",
+            " 3  –               acme  pricing  “Zu teuer.”  u-1",
         ),
         (letter("bad score"), "bad score      3-42     score: 11 is no score"),
         (record(topics.SCORED, b"\xff\xff"), "2 bytes that are no JSON object"),
