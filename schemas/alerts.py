@@ -59,13 +59,7 @@ class AlertItem(Struct, kw_only=True, omit_defaults=True):
     what: Annotated[Id, Meta(description="what happened: an event of the case, or raised")]
     headline: Annotated[Text, Meta(description="one line for people")]
     severity: Severity
-<<<<<<< HEAD
     was: Annotated[Severity, Meta(description="under which the sink holds it, where that is another")] | UnsetType = UNSET
-=======
-    was: Annotated[Severity, Meta(description="under which the sink holds it so far, where that is another")] | UnsetType = (
-        UNSET
-    )
->>>>>>> part-rev1
     starts_at: Time
     ends_at: Annotated[Time, Meta(description="when it is over, or no longer true unless told again")] | UnsetType = UNSET
     case_id: Id | UnsetType = UNSET
