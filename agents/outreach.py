@@ -137,7 +137,7 @@ def _happened(
     if plan is not None:
         # At most one case of a respondent is open: the other one has come to its end.
         _suppress(plan, "closed", now, record.timestamp, outbox)
-    at = min(parse_time(event.at), record.timestamp)  # what has lain unread happens now, and is no news all the same
+    at = max(0, min(parse_time(event.at), record.timestamp))  # what has lain unread happens now, and is no news all the same
     due = settings.hours.next(at + settings.delay_ms, _zone_of(case))
     trace = traceparent(record.headers)
     planned = Plan(outreach_id(event), brief(case), at, due, traceparent=None if trace is None else trace[1])
