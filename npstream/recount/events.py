@@ -443,6 +443,7 @@ class _Partition:
         if before.category == "detractor" and (known.stands or not (known.announced and old)):
             optional = not known.announced or (before.respondent_id is not None and was != before)
             self.send(self.found.detractors, wanted.withdrawal(self.record, self.standing, before, optional))
+        known.stands = False
         if becomes is not None:
             topic = {"detractor": self.found.detractors, "promoter": self.found.promoters}.get(becomes.category)
             if topic is not None:

@@ -123,7 +123,32 @@ SEGMENTS_OF_THE_EXPIRED = [
 """A response beyond the history, and an earlier version of it that comes later and names segments."""
 
 
+LATE_AFTER_A_RETRACTION = [
+    Arriving(b'{"response_id": "r-2", "account_id": "acme", "score": 3, "responded_at": 1772352000000}', b"acme", 1),
+    Arriving(
+        b'{"response_id": "r-1", "account_id": "acme", "score": 3, "responded_at": 1772409599999, "respondent_id": "u-1"}',
+        b"acme",
+        1,
+    ),
+    Arriving(b'{"kind": "retraction", "account_id": "acme", "response_id": "r-2"}', b"acme", 1),
+    Arriving(
+        b'{"response_id": "r-2", "account_id": "acme", "score": 9, "responded_at": 1772352000000, "respondent_id": "u-1"}',
+        b"acme",
+        1,
+    ),
+    Arriving(b'{"kind": "retraction", "account_id": "acme", "response_id": "r-1"}', b"acme", 1),
+    Arriving(
+        b'{"response_id": "r-2", "account_id": "acme", "score": 9, "responded_at": 1772352000000, "respondent_id": "u-1", '
+        b'"comment": "Said again"}',
+        b"acme",
+        1,
+    ),
+]
+"""A detractor that was taken back and came again as somebody's late response: nothing of it stands that could be withdrawn."""
+
+
 @given(rounds(partitions=2, strays=True, days=small_days, jumps=SMALL_JUMPS))
+@example([Round(LATE_AFTER_A_RETRACTION, batch=1, lost_batches=[], restart=False, pass_ms=3)])
 @example([Round(SEGMENTS_OF_THE_EXPIRED, batch=1, lost_batches=[], restart=False, pass_ms=3)])
 def test_records_may_come_between_the_shares_of_a_roll_over(arrivals: list[Round]) -> None:
     """With windows and shares so small that responses leave the history, and every roll-over takes many ticks."""
