@@ -66,7 +66,8 @@ async def paths(responses: int, settings: Settings, clock: Clock) -> list[HotPat
     records = stored(topics.RAW, answers(responses, day), raw_record, ((SOURCE_HEADER, b"canonical"),), now_ms)
     for agent in (one for name in COUNTING for one in processors(name, settings)):
         fetched = fetches(record for record in records if record.topic in agent.sources)
-        records = await path(agent).run(fetched, READ_ON.__contains__)
+        sent = await path(agent).run(fetched, READ_ON.__contains__)
+        records = [record for record in records if record.topic not in agent.sources] + sent
     return done
 
 
