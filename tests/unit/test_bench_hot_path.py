@@ -15,9 +15,11 @@ from bench.measurement import Measurement
 from bench.peer_line import event_comparisons
 from bench.peer_state import PeerState, from_engine
 from bench.peers.telling import Work
+from bench.profile import paths
 from bench.profile_report import ROWS, columns, markdown
 from bench.reading import Stored
 from bench.truth import Truth
+from npstream.settings import Settings
 from streams.task import TaskRules
 from streams.task_name import changelog_topic
 from streams.test_driver import TestDriver
@@ -136,3 +138,9 @@ def test_what_a_peer_knows_is_held_against_the_recount() -> None:
     assert all(comparison.equal for comparison in right.comparisons(truth))
     for table, state in spoiled.items():
         assert [comparison.topic for comparison in state.comparisons(truth) if not comparison.equal] == [table]
+
+
+async def test_every_response_goes_through_all_agents_that_are_profiled() -> None:
+    measured = {path.name: path.records for path in await paths(300, Settings(partitions=PARTITIONS), Clock())}
+    assert (measured["intake"], measured["scoring"]) == (300, 300)
+    assert measured["rollups"] > 0
