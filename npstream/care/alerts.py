@@ -8,9 +8,7 @@ sinks = ["oncall", "slack-csm"]
 Of the tables [sinks.NAME] only the kind is read here: a worker tells nobody itself, and needs no secrets.
 """
 
-import re
 from collections.abc import Iterable, Mapping
-from datetime import tzinfo
 from difflib import get_close_matches
 from typing import Annotated, Final
 
@@ -18,12 +16,11 @@ from msgspec import Meta, Struct
 
 from agents.quiet_hours import DAY_MINUTES, QuietHours
 from agents.routes import KINDS, SEVERITIES, USUAL_WHAT, WHATS, AlertsSettings, Route, SinkTraits
+from npstream.care.clock import DAYS, minute_of_day, zone_at
 from npstream.care.file import CareFile
-from npstream.zones import zone_named
 from schemas.events import DIMENSION_PATTERN, Severity
 
 TABLE: Final = "alerts"
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FORGETS_AFTER_S: Final = 900
 """What is told to Alertmanager ends after a quarter of an hour unless it is told again, every five minutes: more often would
 be a load on Kafka, with less a restart of the notifier would look like the end of every case."""
@@ -36,7 +33,6 @@ TRAITS: Final[Mapping[str, SinkTraits]] = {
 }
 """What is to be known of each kind of sink by who decides what it is told."""
 
-_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _MIDNIGHT: Final = "24:00"
 
 Names = str | tuple[str, ...]
@@ -140,7 +136,7 @@ def _quiet(care: CareFile, place: str, given: _Quiet) -> QuietHours:
         begins % DAY_MINUTES,
         ends,
         frozenset((DAYS.index(day) + begins // DAY_MINUTES) % len(DAYS) for day in days),
-        _zone(care, f"{place}.zone", given.zone),
+        zone_at(care, f"{place}.zone", given.zone),
         _severities(care, f"{place}.except", given.excepted) or frozenset(),
     )
 
@@ -151,17 +147,10 @@ def _severities(care: CareFile, place: str, given: Names | None) -> frozenset[Se
 
 
 def _minutes(care: CareFile, place: str, clock: str) -> int:
-    found = _CLOCK.fullmatch(clock)
-    if found is None:
+    minute = minute_of_day(clock)
+    if minute is None:
         raise care.wrong(place, f"{clock!r} is no time of day: write 20:00, or {_MIDNIGHT} for the end of the day")
-    return DAY_MINUTES if clock == _MIDNIGHT else int(found[1]) * 60 + int(found[2])
-
-
-def _zone(care: CareFile, place: str, name: str) -> tzinfo:
-    try:
-        return zone_named(name)
-    except ValueError as error:
-        raise care.wrong(place, str(error)) from None
+    return minute
 
 
 def _names(given: Names) -> tuple[str, ...]:

@@ -15,28 +15,27 @@ holidays = "DE-BY"
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, tzinfo
+from datetime import date
 from functools import lru_cache
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from agents.analysis import Analyser, no_analysis
-from agents.business_hours import DAY_MINUTES, BusinessHours
+from agents.business_hours import BusinessHours
 from agents.case_kept import SEVERITIES
 from agents.case_rules import DUE, CasesSettings, Due
+from npstream.care.clock import DAYS, minute_of_day, zone_at
 from npstream.care.file import CareFile
 from npstream.settings_sources import nearest
 from npstream.zones import zone_named
 from schemas.events import MAX_ID_CHARS, Owner, Severity
 
 TABLE: Final = "cases"
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ZONES: Final = 512
 """Time zones whose hours are remembered: there are some 400 that differ in anything."""
 
 _DEFAULT: Final = CasesSettings()
-_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _REGION: Final = re.compile(r"([A-Z]{2})(?:-(.+))?")
 
 IsClosed = Callable[[date], bool]
@@ -145,12 +144,12 @@ def _hours(care: CareFile, table: _Hours) -> Callable[[str | None], BusinessHour
     if opens >= closes:
         raise care.wrong(place, f"from {table.opens} to {table.closes} are no hours of a day: `to` must be later than `from`")
     own = frozenset(table.closed)
-    home = _zone(care, f"{place}.zone", table.zone)
+    home = zone_at(care, f"{place}.zone", table.zone)
     usual = _holidays(care, f"{place}.holidays", table.holidays, own)
     elsewhere: dict[str, IsClosed] = {}
     for zone, region in table.holidays_by_zone.items():
         where = f"{place}.holidays_by_zone.{zone}"
-        _zone(care, where, zone)
+        zone_at(care, where, zone)
         elsewhere[zone] = _holidays(care, where, region, own)
     try:
         at_home = BusinessHours(home, days, opens, closes, elsewhere.get(table.zone, usual))
@@ -168,18 +167,11 @@ def _hours(care: CareFile, table: _Hours) -> Callable[[str | None], BusinessHour
     return hours
 
 
-def _zone(care: CareFile, place: str, name: str) -> tzinfo:
-    try:
-        return zone_named(name)
-    except ValueError as error:
-        raise care.wrong(place, str(error)) from None
-
-
 def _minutes(care: CareFile, name: str, clock: str) -> int:
-    found = _CLOCK.fullmatch(clock)
-    if found is None:
+    minute = minute_of_day(clock)
+    if minute is None:
         raise care.wrong(f"{TABLE}.hours.{name}", f"{clock!r} is no time of day: write 09:00, or 24:00 for the end of the day")
-    return DAY_MINUTES if found[1] is None else int(found[1]) * 60 + int(found[2])
+    return minute
 
 
 def _holidays(care: CareFile, place: str, region: str, own: frozenset[date]) -> IsClosed:

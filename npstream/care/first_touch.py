@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 
 from agents.outreach_hours import MessageHours
 from agents.outreach_rules import FirstTouchSettings
+from npstream.care.clock import minute_of_day, zone_at
 from npstream.care.file import CareFile
 from npstream.care.sinks import outreach_sink
 from npstream.care.touch_files import SourceFile, Unreadable, files_beside, languages
@@ -36,7 +37,6 @@ REMEMBERED_ZONES: Final = 1_000
 """Names of zones in memory: there are some 600, and accounts may name what is none."""
 NO_COMPANY: Final = "[company]"
 """Stands for it in a preview, as long as it is not set."""
-_CLOCK: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 _URL: Final = re.compile(r"https?://[!-~]+")
 
 AtLeastOne = Annotated[int, Meta(ge=1)]
@@ -148,19 +148,15 @@ def _file(care: CareFile, number: int, given: _Template) -> PurePosixPath:
 
 def _minute(care: CareFile, name: str, text: str) -> int:
     """The minute of the day that HH:MM is."""
-    match = _CLOCK.fullmatch(text)
-    minute = 60 * int(match[1]) + int(match[2]) if match else -1
-    if not 0 <= minute <= 24 * 60:
+    minute = minute_of_day(text)
+    if minute is None:
         raise care.wrong(f"{TABLE}.{name}", f"{text!r} is no time of day from 00:00 to 24:00")
     return minute
 
 
 def _zones(care: CareFile, fallback: str) -> Callable[[str | None], tzinfo]:
     """The zone of a name: the fallback's, where an account has none, or one that is not known here."""
-    try:
-        otherwise = zone_named(fallback)
-    except ValueError as error:
-        raise care.wrong(f"{TABLE}.zone", str(error)) from None
+    otherwise = zone_at(care, f"{TABLE}.zone", fallback)
 
     @lru_cache(maxsize=REMEMBERED_ZONES)
     def zone(name: str | None) -> tzinfo:
